@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"icm/internal/secret"
+	"icm/internal/wire"
+)
+
+// Kind is the code behind one kind of task. All three functions may be called
+// again after having been cut off at any point.
+type Kind struct {
+	// Look finds out what Do would change, without changing anything. A task
+	// whose node is already as it should be is satisfied.
+	Look func(ctx context.Context, t *Task) (wire.Look, error)
+	// Do makes it so. It may find its work done, in full or by half.
+	Do func(ctx context.Context, t *Task) error
+	// Undo takes Do back, whether Do ended or not. nil means there is nothing
+	// to undo.
+	Undo func(ctx context.Context, t *Task) error
+}
+
+// Task is a task as its kind sees it.
+type Task struct {
+	wire.Task
+	Change string // id of the change
+
+	env taskEnv
+}
+
+// taskEnv is what the runner does for a running task. For a look everything
+// but the secret is silent.
+type taskEnv interface {
+	secret(name string) (secret.Secret, error)
+	logf(format string, args ...any)
+	progress(done, total int64, unit, note string)
+	// note stores v in the journal before it returns; load reads it back.
+	note(key string, v any) error
+	load(key string, v any) (bool, error)
+}
+
+// Decode reads the task's arguments into v, a struct of internal/kind.
+// Unknown fields are an error.
+func (t *Task) Decode(v any) error {
+	d := json.NewDecoder(bytes.NewReader(t.Args))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("cannot read the arguments of %s: %w", t.Kind, err)
+	}
+	return nil
+}
+
+// Secret returns a secret that came with the change.
+func (t *Task) Secret(name string) (secret.Secret, error) { return t.env.secret(name) }
+
+// Logf adds a line to the task's log. The line is recorded.
+func (t *Task) Logf(format string, args ...any) { t.env.logf(format, args...) }
+
+// Progress tells how far the task is. It is not recorded.
+func (t *Task) Progress(done, total int64, unit, note string) {
+	t.env.progress(done, total, unit, note)
+}
+
+// Note records v under key before it returns, so that Undo, or Do after a
+// crash, finds it with Load.
+func (t *Task) Note(key string, v any) error { return t.env.note(key, v) }
+
+// Load reads what Note recorded, and reports whether there was something.
+func (t *Task) Load(key string, v any) (bool, error) { return t.env.load(key, v) }
+
+// Hinted is an error that knows what the operator should try next.
+type Hinted struct {
+	Err  error
+	Hint string
+}
+
+func (e *Hinted) Error() string { return e.Err.Error() }
+func (e *Hinted) Unwrap() error { return e.Err }
+
+// Retry is what Do returns when it should be called again after a pause, such
+// as when something it waits for is not there yet. Deadline bounds the whole
+// wait; the engine turns it into an error when it has passed.
+type Retry struct {
+	After    time.Duration
+	Deadline time.Time
+	// Waiting says what for: predicate and the value last seen.
+	Waiting string
+}
+
+func (r *Retry) Error() string { return "waiting for " + r.Waiting }
