@@ -1,0 +1,20 @@
+// Package tasks is everything an agent can do to a node: one file per subject,
+// each kind with its look, do and undo. How it is done on Linux is in
+// agent/host and agent/unit, how it is done to IRIS in agent/iris.
+package tasks
+
+import "icm/agent/engine"
+
+// Deps is what the kinds use of the node.
+type Deps struct {
+	// Root is "/"; tests of kinds that only handle files use a directory.
+	Root string
+	// Home is the agent's own directory, where kits and copies lie.
+	Home string
+}
+
+// Kinds is the table of everything this agent can do. Its keys are those of
+// icm/internal/kind.Table.
+func Kinds(d Deps) map[string]engine.Kind {
+	return map[string]engine.Kind{}
+}
