@@ -29,18 +29,24 @@ type Task struct {
 	wire.Task
 	Change string // id of the change
 
-	env taskEnv
+	env Env
 }
 
-// taskEnv is what the runner does for a running task. For a look everything
-// but the secret is silent.
-type taskEnv interface {
-	secret(name string) (secret.Secret, error)
-	logf(format string, args ...any)
-	progress(done, total int64, unit, note string)
-	// note stores v in the journal before it returns; load reads it back.
-	note(key string, v any) error
-	load(key string, v any) (bool, error)
+// Env is what the runner does for a running task. During a look only secrets
+// and what was noted before are to be had: log lines are dropped and notes
+// refused, since a look changes nothing.
+type Env interface {
+	Secret(name string) (secret.Secret, error)
+	Log(line string)
+	Progress(p wire.Progress)
+	// Note stores v before it returns; Load reads it back.
+	Note(key string, v json.RawMessage) error
+	Load(key string) (v json.RawMessage, ok bool)
+}
+
+// NewTask joins a task to what runs it. Tests of kinds use enginetest.
+func NewTask(t wire.Task, change string, env Env) *Task {
+	return &Task{Task: t, Change: change, env: env}
 }
 
 // Decode reads the task's arguments into v, a struct of internal/kind.
@@ -55,22 +61,38 @@ func (t *Task) Decode(v any) error {
 }
 
 // Secret returns a secret that came with the change.
-func (t *Task) Secret(name string) (secret.Secret, error) { return t.env.secret(name) }
+func (t *Task) Secret(name string) (secret.Secret, error) { return t.env.Secret(name) }
 
 // Logf adds a line to the task's log. The line is recorded.
-func (t *Task) Logf(format string, args ...any) { t.env.logf(format, args...) }
+func (t *Task) Logf(format string, args ...any) { t.env.Log(fmt.Sprintf(format, args...)) }
 
-// Progress tells how far the task is. It is not recorded.
+// Progress tells how far the task is. It is not recorded and may be lost.
 func (t *Task) Progress(done, total int64, unit, note string) {
-	t.env.progress(done, total, unit, note)
+	t.env.Progress(wire.Progress{Change: t.Change, Task: t.ID, Done: done, Total: total, Unit: unit, Note: note})
 }
 
 // Note records v under key before it returns, so that Undo, or Do after a
-// crash, finds it with Load.
-func (t *Task) Note(key string, v any) error { return t.env.note(key, v) }
+// crash, finds it with Load. v is kept as JSON and must not hold secrets.
+func (t *Task) Note(key string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("cannot note %s: %w", key, err)
+	}
+	return t.env.Note(key, data)
+}
 
-// Load reads what Note recorded, and reports whether there was something.
-func (t *Task) Load(key string, v any) (bool, error) { return t.env.load(key, v) }
+// Load reads what Note recorded into v, and reports whether there was
+// something.
+func (t *Task) Load(key string, v any) (bool, error) {
+	data, ok := t.env.Load(key)
+	if !ok {
+		return false, nil
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return false, fmt.Errorf("cannot read the note %s: %w", key, err)
+	}
+	return true, nil
+}
 
 // Hinted is an error that knows what the operator should try next.
 type Hinted struct {
