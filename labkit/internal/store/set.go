@@ -1,0 +1,171 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// Set is all databases of an instance with their journal.
+type Set struct {
+	Journal *Journal
+	Format  int
+	// Shipped, when not nil, is called with each record after it is in the
+	// journal and before it is acknowledged. Mirroring hangs here.
+	Shipped func(db *DB, rec Record)
+
+	mu  sync.Mutex // one writer at a time gives records their order
+	dbs map[string]*DB
+}
+
+// NewSet returns a set without databases.
+func NewSet(j *Journal) *Set {
+	return &Set{Journal: j, Format: j.Format, dbs: map[string]*DB{}}
+}
+
+// Mount opens the database in dir, or returns it when it is open already.
+func (s *Set) Mount(dir string) (*DB, error) {
+	dir = withSlash(dir)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if db := s.dbs[dir]; db != nil {
+		return db, nil
+	}
+	db, err := Open(dir, s.Format)
+	if err != nil {
+		return nil, err
+	}
+	s.dbs[dir] = db
+	return db, nil
+}
+
+// Mounted returns the open database in dir, or nil.
+func (s *Set) Mounted(dir string) *DB {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dbs[withSlash(dir)]
+}
+
+// Dismount closes the database in dir, if it is open.
+func (s *Set) Dismount(dir string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	db := s.dbs[withSlash(dir)]
+	if db == nil {
+		return nil
+	}
+	delete(s.dbs, withSlash(dir))
+	return db.Close()
+}
+
+// Recover applies what the journals have and the mounted databases lack. It
+// returns how many records were missing.
+func (s *Set) Recover() (int, error) {
+	missing := 0
+	_, err := s.Journal.Replay(func(rec Record) error {
+		db := s.dbs[rec.DB]
+		if db == nil || rec.Seq <= db.Seq() {
+			return nil
+		}
+		missing++
+		return db.add(rec)
+	})
+	if err != nil {
+		return missing, err
+	}
+	return missing, s.Sync()
+}
+
+// SetValue stores value under an encoded key.
+func (s *Set) SetValue(db *DB, key, value string) error {
+	return s.change(db, Record{Op: opSet, Key: key, Value: value})
+}
+
+// Kill removes a key and everything below it.
+func (s *Set) Kill(db *DB, key string) error {
+	return s.change(db, Record{Op: opKill, Key: key})
+}
+
+func (s *Set) change(db *DB, rec Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rec.Seq, rec.DB = db.Seq()+1, db.Dir
+	if err := s.Journal.Append(rec); err != nil {
+		return err
+	}
+	if err := db.add(rec); err != nil {
+		return err
+	}
+	if s.Shipped != nil {
+		s.Shipped(db, rec)
+	}
+	return nil
+}
+
+// Receive applies records that another member of the mirror made.
+func (s *Set) Receive(db *DB, recs []Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fresh := recs[:0]
+	for _, rec := range recs {
+		if rec.Seq > db.Seq() {
+			rec.DB = db.Dir
+			fresh = append(fresh, rec)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	if err := s.Journal.Append(fresh...); err != nil {
+		return err
+	}
+	for _, rec := range fresh {
+		if err := db.add(rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Sync makes all databases survive a power cut without the journal.
+func (s *Set) Sync() error {
+	var errs []error
+	for _, db := range s.dbs {
+		errs = append(errs, db.Sync())
+	}
+	return errors.Join(errs...)
+}
+
+// Close closes all databases and the journal.
+func (s *Set) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for dir, db := range s.dbs {
+		errs = append(errs, db.Close())
+		delete(s.dbs, dir)
+	}
+	return errors.Join(append(errs, s.Journal.Close())...)
+}
+
+// WriteWIJ leaves the write image file in dir, saying whether the databases
+// are whole without it.
+func WriteWIJ(dir string, format int, clean bool) error {
+	state := "active"
+	if clean {
+		state = "clean"
+	}
+	path := filepath.Join(dir, "IRIS.WIJ")
+	data := append(header("WIJ", format), (state + "\n")...)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o660)
+	if err != nil {
+		return fmt.Errorf("cannot create WIJ file: %w", err)
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
