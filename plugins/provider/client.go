@@ -68,6 +68,9 @@ func call[T any](ctx context.Context, cc grpc.ClientConnInterface, name string, 
 	if err != nil {
 		return zero, err
 	}
+	if len(raw) == 0 { // msgpack's nil, such as an empty list of problems
+		return zero, nil
+	}
 	var v T
 	if err := msgpack.Unmarshal(raw, &v); err != nil {
 		return zero, fmt.Errorf("cannot read the provider's answer: %w", err)
