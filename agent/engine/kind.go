@@ -22,6 +22,9 @@ type Kind struct {
 	// Undo takes Do back, whether Do ended or not. nil means there is nothing
 	// to undo.
 	Undo func(ctx context.Context, t *Task) error
+	// OneWay, when not empty, says why there is no way back. Such a task stays
+	// done when the others of its change are undone, and the change says so.
+	OneWay string
 }
 
 // Task is a task as its kind sees it.
