@@ -3,7 +3,11 @@
 // agent/host and agent/unit, how it is done to IRIS in agent/iris.
 package tasks
 
-import "icm/agent/engine"
+import (
+	"icm/agent/engine"
+	"icm/agent/host"
+	"icm/internal/kind"
+)
 
 // Deps is what the kinds use of the node.
 type Deps struct {
@@ -11,10 +15,18 @@ type Deps struct {
 	Root string
 	// Home is the agent's own directory, where kits and copies lie.
 	Home string
+	// Units is systemd; nil is the one of this node.
+	Units Units
+	// Blocks is where block devices are found; the zero value is this node.
+	Blocks host.Blocks
 }
 
 // Kinds is the table of everything this agent can do. Its keys are those of
 // icm/internal/kind.Table.
 func Kinds(d Deps) map[string]engine.Kind {
-	return map[string]engine.Kind{}
+	d = d.withDefaults()
+	return map[string]engine.Kind{
+		kind.VolumeMount:   volumeMount(d),
+		kind.VolumeRelease: volumeRelease(d),
+	}
 }

@@ -1,0 +1,87 @@
+package tasks
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"icm/agent/engine"
+	"icm/internal/atomicfile"
+)
+
+// home is where a file of the agent's own directory lies.
+func (d Deps) home(name string) string { return filepath.Join(d.Home, name) }
+
+// writeFile replaces a file and makes the directories above it.
+func writeFile(path, text string, mode fs.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("cannot write %s: %v", path, err)
+	}
+	if err := atomicfile.Write(path, []byte(text), mode); err != nil {
+		return fmt.Errorf("cannot write %s: %v", path, err)
+	}
+	return nil
+}
+
+// readFile returns a file's text, and "" with false when there is none.
+func readFile(path string) (string, bool, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("cannot read %s: %v", path, err)
+	}
+	return string(data), true, nil
+}
+
+// fileBefore is a file as it was before a task changed it.
+type fileBefore struct {
+	Existed bool        `json:"existed"`
+	Text    string      `json:"text"`
+	Mode    fs.FileMode `json:"mode"`
+	UID     int         `json:"uid"`
+	GID     int         `json:"gid"`
+}
+
+// keepFile notes how a file of configuration is before it is changed for the
+// first time; restoreFile brings that back.
+func (d Deps) keepFile(t *engine.Task, path string) error {
+	key := "file " + path
+	if known, err := t.Load(key, &fileBefore{}); err != nil || known {
+		return err
+	}
+	text, existed, err := readFile(d.path(path))
+	if err != nil {
+		return err
+	}
+	before := fileBefore{Existed: existed, Text: text}
+	if existed {
+		info, err := os.Stat(d.path(path))
+		if err != nil {
+			return fmt.Errorf("cannot look at %s: %v", path, err)
+		}
+		before.Mode = info.Mode().Perm()
+		before.UID, before.GID = owner(info)
+	}
+	return t.Note(key, before)
+}
+
+func (d Deps) restoreFile(t *engine.Task, path string) error {
+	var before fileBefore
+	if known, err := t.Load("file "+path, &before); err != nil || !known {
+		return err
+	}
+	if before.Existed {
+		if err := writeFile(d.path(path), before.Text, before.Mode); err != nil {
+			return err
+		}
+		return os.Chown(d.path(path), before.UID, before.GID)
+	}
+	if err := os.Remove(d.path(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot remove %s: %v", path, err)
+	}
+	return nil
+}
