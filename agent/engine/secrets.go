@@ -23,11 +23,11 @@ func (e *Engine) secretsPath(change string) string {
 	return filepath.Join(e.secretsDir(), change, "secrets.json")
 }
 
-func (e *Engine) writeSecrets(change string, secrets map[string][]byte) error {
+func (e *Engine) writeSecrets(change string, secrets wire.Secrets) error {
 	if len(secrets) == 0 {
 		return nil
 	}
-	data, err := json.Marshal(secrets)
+	data, err := json.Marshal(map[string][]byte(secrets))
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(e.secretsPath(change)), 0o700)
 	}

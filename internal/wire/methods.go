@@ -78,7 +78,7 @@ type SubmitRequest struct {
 	// Secrets are what tasks of the change ask for by name. The agent keeps
 	// them in a root-only file until the change has ended, and never in the
 	// journal.
-	Secrets map[string][]byte `msgpack:"secrets,omitempty"`
+	Secrets Secrets `msgpack:"secrets,omitempty"`
 }
 
 // SubmitReply says where the change stands.
