@@ -34,8 +34,9 @@ type Definition struct {
 	Role       string // upper case
 	Count      int
 	StartCount int // number of the first node
-	Zone       []string
-	Fields     Fields // all precedence levels applied, unknown fields included
+	// Zone is the zone of each machine; nil when there are no zones.
+	Zone   []string
+	Fields Fields // all precedence levels applied, unknown fields included
 	// Machines are the names of its nodes: "ACME-DM-TEST-0001", …
 	Machines []string
 	Pos      Position
