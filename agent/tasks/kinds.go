@@ -28,5 +28,9 @@ func Kinds(d Deps) map[string]engine.Kind {
 	return map[string]engine.Kind{
 		kind.VolumeMount:   volumeMount(d),
 		kind.VolumeRelease: volumeRelease(d),
+		kind.SSHHarden:     sshHarden(d),
+		kind.AccountEnsure: accountEnsure(d),
+		kind.KernelSet:     kernelSet(d),
+		kind.DirEnsure:     dirEnsure(d),
 	}
 }
