@@ -87,7 +87,8 @@ func checkWord(value string, words []string) (proper, want, hint string) {
 	return value, "one of " + strings.Join(words, ", "), ""
 }
 
-func (f *Field) limits() (low, high int) {
+// Limits are the smallest and the largest number that the field takes.
+func (f *Field) Limits() (low, high int) {
 	switch {
 	case f.Type == Port:
 		return 1, 65535
@@ -101,7 +102,7 @@ func (f *Field) limits() (low, high int) {
 }
 
 func (f *Field) checkNumber(value string) string {
-	low, high := f.limits()
+	low, high := f.Limits()
 	if n, err := strconv.Atoi(value); err == nil && n >= low && n <= high {
 		return ""
 	}
@@ -122,6 +123,20 @@ func (f *Field) checkElements(value string) string {
 		}
 	}
 	return ""
+}
+
+// Pattern is the regular expression that values match, "" when there is none.
+// An empty value, which means "not given", matches it too.
+func (f *Field) Pattern() string {
+	p := map[Type]string{
+		Name: namePattern, Namespace: namespacePattern, Device: devicePattern, Rate: ratePattern,
+		MountPoint: `^/[^ \t"'\\]*$`, SHA256: `^[0-9A-Fa-f]{64}$`, URL: `^https?://`,
+		KitAddress: `^(https?://[^/@]+/|file:///).+\.tar\.gz`, IntList: `^ *[0-9]+( *, *[0-9]+)* *$`,
+	}[f.Type]
+	if p == "" {
+		return ""
+	}
+	return "^$|" + p
 }
 
 var expected = map[Type]string{
