@@ -1,6 +1,9 @@
 package topology
 
 import (
+	"cmp"
+	"slices"
+
 	"icm/controller/spec"
 )
 
@@ -50,10 +53,18 @@ func Build(s *spec.Spec) (*Topology, spec.Problems) {
 	t := &Topology{Spec: s, Nodes: nodes(s)}
 	problems := t.check()
 	if len(problems) > 0 {
+		slices.SortStableFunc(problems, byPlace)
 		return nil, problems
 	}
 	t.mirrors()
 	return t, nil
+}
+
+func byPlace(a, b spec.Problem) int {
+	return cmp.Or(
+		cmp.Compare(a.Pos.File, b.Pos.File),
+		cmp.Compare(a.Pos.Line, b.Pos.Line),
+		cmp.Compare(a.Pos.Column, b.Pos.Column))
 }
 
 func nodes(s *spec.Spec) []Node {
