@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"icm/controller/hint"
 	"icm/internal/atomicfile"
 )
 
@@ -96,10 +97,9 @@ func Open(path string) (*Dir, error) {
 	var d deployment
 	err = readJSON(filepath.Join(path, deploymentFile), &d)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &Hinted{
-			Err:  fmt.Errorf("%s is no state directory: it has no %s", path, deploymentFile),
-			Hint: "give the directory that icm provision named, with -stateDir",
-		}
+		return nil, hint.New(
+			fmt.Errorf("%s is no state directory: it has no %s", path, deploymentFile),
+			"give the directory that icm provision named, with -stateDir")
 	}
 	if err != nil {
 		return nil, err
