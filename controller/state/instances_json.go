@@ -30,7 +30,7 @@ func parseObjects(data []byte) ([]jsonObject, error) {
 	objects, err := readArray(d, data)
 	if err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = errors.New("the file ends too early")
+			return nil, fmt.Errorf("line %d: the file ends too early", lineAt(data, int64(len(data))))
 		}
 		return nil, fmt.Errorf("line %d: %w", lineAt(data, errorOffset(d, err)), err)
 	}

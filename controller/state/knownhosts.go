@@ -48,7 +48,7 @@ func (d *Dir) Pin(machine, addr string, key ssh.PublicKey) error {
 	}
 	pinned := hostLine{machine: machine, addr: knownhosts.Normalize(addr), key: key}
 	i := slices.IndexFunc(lines, func(l hostLine) bool {
-		return l.machine == machine && l.raw == "" && bytes.Equal(l.key.Marshal(), key.Marshal())
+		return l.machine == machine && l.key != nil && l.raw == "" && bytes.Equal(l.key.Marshal(), key.Marshal())
 	})
 	switch {
 	case i < 0:
@@ -83,7 +83,7 @@ type hostLine struct {
 }
 
 func (l hostLine) String() string {
-	if l.raw != "" {
+	if l.raw != "" || l.key == nil {
 		return l.raw
 	}
 	names := l.machine
