@@ -50,6 +50,9 @@ type Kit struct {
 	SHA256 string `json:"sha256,omitempty"`
 	// CredentialsSecret names the secret "user:password" for the URL.
 	CredentialsSecret string `json:"credentials_secret,omitempty"`
+	// Platform, when set, is what the kit is taken for, whatever the node's own
+	// platform is: Install.Platform overrides the installer's detection.
+	Platform string `json:"platform,omitempty"`
 }
 
 // Dir is the argument of dir.ensure.
@@ -114,6 +117,9 @@ type Configure struct {
 	// PasswordSecret names the secret that holds the PasswordHash value
 	// ("hash,salt,rounds,SHA512"); empty leaves the passwords alone.
 	PasswordSecret string `json:"password_secret,omitempty"`
+	// PlainSecret names the secret that holds the password itself. It is for
+	// kits without configuration merge only, where OSAuth needs one sign-on.
+	PlainSecret string `json:"plain_secret,omitempty"`
 	// LicenseServers are lines of [LicenseServers]: name → "address,port".
 	LicenseServers map[string]string `json:"license_servers,omitempty"`
 	// OSAuth turns operating system authentication on for the owner's
