@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"icm/controller/deploy"
+)
+
+// Env is the world as a command sees it. Tests pass their own.
+type Env struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Dir      string // deployment directory, absolute
+	Getenv   func(string) string
+	// Terminal says whether Out is one; then progress is drawn.
+	Terminal bool
+	// World makes what operations work with. It is called once per command.
+	World func(report deploy.Reporter) deploy.World
+	Build string
+	// Argv is the command line, for the record.
+	Argv []string
+	// Prompt asks a question on the terminal; with hide the answer is not
+	// shown. It fails when there is no terminal.
+	Prompt func(question string, hide bool) (string, error)
+}
+
+// NewEnv is the environment of the real program.
+func NewEnv(build string, world func(deploy.Reporter) deploy.World) (*Env, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	return &Env{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		Dir: dir, Getenv: os.Getenv,
+		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
+		World:    world, Build: build, Prompt: promptTerminal,
+	}, nil
+}

@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"context"
+	"flag"
+	"fmt"
+
+	"icm/controller/deploy"
+)
+
+var installCommand = command{
+	name:    "install",
+	summary: "install IRIS from a kit",
+	help: `Fetches, checks and unpacks the kit of KitURL on every node, installs and configures the instance, starts it under systemd, and waits until it is ready. Data servers come before the application servers that use them.
+It can be run again at any time: what is done is left alone, what is missing is made.`,
+	setup: operation(deploy.VerbInstall, nil),
+}
+
+var uninstallCommand = command{
+	name:    "uninstall",
+	summary: "stop and uninstall the instances",
+	help:    "Removes instances, their units, kits and the accounts that icm made. Data volumes are left as they are, unless -removeData names the node.",
+	setup: operation(deploy.VerbUninstall, func(fs *flag.FlagSet, job *jobOptions) {
+		fs.Var(&job.removeData, "removeData", "delete the data on the volumes of this `machine` too; may be repeated. There is no way back")
+	}),
+}
+
+var upgradeCommand = command{
+	name:    "upgrade",
+	summary: "replace the version of the instances, one node after the other",
+	help: `Brings the kit of KitURL to all nodes first, then stops, upgrades, starts and checks one node after the other, application servers before data servers. A node on which this fails gets its old version back, and nothing further is touched.
+Give the new kit in the files, or with -kitURL.`,
+	setup: operation(deploy.VerbUpgrade, nil),
+}
+
+var startCommand = command{
+	name: "start", summary: "start the instances",
+	help:  "Starts instances that are down, data servers first, and waits until they are ready.",
+	setup: operation(deploy.VerbStart, nil),
+}
+
+var stopCommand = command{
+	name: "stop", summary: "stop the instances cleanly",
+	help:  "Stops instances that run, application servers first.",
+	setup: operation(deploy.VerbStop, nil),
+}
+
+// jobOptions are what only some operations take.
+type jobOptions struct {
+	removeData listFlag
+}
+
+// operation is the setup of a verb that changes instances.
+func operation(verb deploy.Verb, more func(*flag.FlagSet, *jobOptions)) func(*flag.FlagSet) runFunc {
+	return func(fs *flag.FlagSet) runFunc {
+		var o common
+		var extra jobOptions
+		o.register(fs)
+		o.selectors(fs)
+		o.operationOptions(fs)
+		if more != nil {
+			more(fs, &extra)
+		}
+		return func(ctx context.Context, env *Env, _ []string) error {
+			return o.work(ctx, env, string(verb), func(ctx context.Context, job *deploy.Job, con *console) error {
+				job.RemoveData = extra.removeData
+				res, err := job.Operate(ctx, verb)
+				if err != nil {
+					return err
+				}
+				if res.Nothing {
+					con.line("Nothing to do: %s", res.Why)
+				}
+				for _, url := range res.Portals {
+					con.line("Management Portal available at: %s", url)
+				}
+				return o.json.write(env, nil)
+			})
+		}
+	}
+}
+
+// operationOptions are the fields that operations take on the command line,
+// and -force.
+func (o *common) operationOptions(fs *flag.FlagSet) {
+	o.forcing(fs, "do not ask")
+	o.password.register(fs)
+	o.fieldOption(fs, "namespace", "Namespace", "`namespace` to create, and the default for session and sql")
+	o.fieldOption(fs, "kitURL", "KitURL", "`URL` of the kit")
+}
+
+var planCommand = command{
+	name: "plan", args: "VERB",
+	summary: "show what a command would do, and do nothing",
+	help:    "VERB is provision, install, upgrade, uninstall, start or stop. Shows stages, nodes and tasks, what each would change, and after which there is no way back. The plan is what the command itself would run.",
+	setup: func(fs *flag.FlagSet) runFunc {
+		var o common
+		var extra jobOptions
+		o.register(fs)
+		o.selectors(fs)
+		o.operationOptions(fs)
+		fs.Var(&extra.removeData, "removeData", "for uninstall: delete the data of this `machine` too")
+		return func(ctx context.Context, env *Env, args []string) error {
+			if len(args) != 1 {
+				return &usageError{"icm plan needs one verb", "icm plan install"}
+			}
+			verb, ok := deploy.ParseVerb(args[0])
+			if !ok {
+				return &usageError{fmt.Sprintf("there is no plan for %q", args[0]), "verbs: provision, install, upgrade, uninstall, start, stop"}
+			}
+			return o.work(ctx, env, "plan", func(ctx context.Context, job *deploy.Job, con *console) error {
+				job.RemoveData = extra.removeData
+				plan, err := job.Plan(ctx, verb)
+				if err != nil {
+					return err
+				}
+				if !o.json.quiet() {
+					printPlan(con, plan)
+				}
+				return o.json.write(env, planJSON{Digest: plan.Digest(), Plan: plan})
+			})
+		}
+	},
+}
+
+type planJSON struct {
+	Digest string `json:"digest"`
+	*deploy.Plan
+}

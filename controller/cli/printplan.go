@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"strings"
+
+	"icm/controller/deploy"
+)
+
+// printPlan shows a plan to people.
+func printPlan(con *console, p *deploy.Plan) {
+	for _, n := range p.Notes {
+		con.line("note: %s", n)
+	}
+	if p.Empty() {
+		con.line("Nothing to do: %s would change nothing.", p.Verb)
+		return
+	}
+	for _, a := range p.Actions {
+		con.line("%s %s%s", a.Verb, a.What, dash(a.Detail))
+	}
+	back, _, step, oneWay := p.NoReturn()
+	for i, st := range p.Stages {
+		if oneWay && i == back {
+			con.line("---- point of no return: %s: %s ----", strings.ToLower(step.Summary[:1])+step.Summary[1:], step.Why)
+		}
+		con.line("Stage %d of %d: %s", i+1, len(p.Stages), st.Name)
+		for _, ch := range st.Changes {
+			con.line("  %s", ch.Node)
+			for _, t := range ch.Tasks {
+				printStep(con, t)
+			}
+		}
+	}
+	if !oneWay {
+		con.line("Everything in this plan can be undone.")
+	}
+	con.line("Plan %s", p.Digest())
+}
+
+func printStep(con *console, t deploy.Step) {
+	con.line("    %-14s %s (%s)", t.Kind, t.Summary, t.Reversibility)
+	for _, d := range t.Diffs {
+		con.line("      %s: %s -> %s", d.What, quiet(d.Before), quiet(d.After))
+	}
+}
+
+func quiet(s string) string {
+	if s == "" {
+		return "(none)"
+	}
+	return s
+}
+
+func dash(s string) string {
+	if s == "" {
+		return ""
+	}
+	return ": " + s
+}

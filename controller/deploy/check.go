@@ -1,0 +1,138 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"icm/controller/hint"
+	"icm/controller/state"
+	"icm/internal/wire"
+)
+
+// NodeFinding is what a check found on a node.
+type NodeFinding struct {
+	Node string `json:"node"`
+	wire.Finding
+}
+
+// Free space that an installation needs, in bytes: the kit unpacked and the
+// directory it is installed in. A real kit has 1.1 GB packed.
+const (
+	spaceForKit     = 4 << 30
+	spaceForInstall = 3 << 30
+)
+
+// facts asks all nodes what they are.
+func (j *Job) facts(ctx context.Context, nodes map[string]Node, which []state.Instance) (map[string]wire.Facts, error) {
+	out := map[string]wire.Facts{}
+	var mu sync.Mutex
+	err := forEach(ctx, machineNames(which), j.Parallel, func(ctx context.Context, _ int, name string) error {
+		var f wire.Facts
+		if err := nodes[name].Call(ctx, wire.MethodFacts, wire.FactsRequest{}, &f); err != nil {
+			return fromAgent(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		out[name] = f
+		return nil
+	})
+	return out, err
+}
+
+// Check runs everything that can be looked at before an installation.
+func (j *Job) Check(ctx context.Context) ([]NodeFinding, error) {
+	s, err := j.site(VerbInstall)
+	if err != nil {
+		return nil, err
+	}
+	nodes, connErr := j.connectAll(ctx, s.real(), s.dir)
+	defer closeAll(nodes)
+	var out []NodeFinding
+	if connErr != nil {
+		ne, ok := connErr.(*NodeErrors)
+		if !ok {
+			return nil, connErr
+		}
+		for _, e := range ne.Errs {
+			out = append(out, NodeFinding{e.Node, wire.Finding{Check: "login", Result: "fail", Text: e.Err.Error(), Hint: hint.Of(e.Err)}})
+		}
+	}
+	var answered []state.Instance
+	for _, n := range s.real() {
+		if nodes[n.MachineName] != nil {
+			answered = append(answered, n)
+		}
+	}
+	found, err := j.checkAll(ctx, s, nodes, answered, VerbInstall)
+	return append(out, found...), err
+}
+
+func (j *Job) checkAll(ctx context.Context, s *site, nodes map[string]Node, which []state.Instance, verb Verb) ([]NodeFinding, error) {
+	found := make([][]NodeFinding, len(which))
+	err := forEach(ctx, machineNames(which), j.Parallel, func(ctx context.Context, i int, name string) error {
+		var reply wire.CheckReply
+		req := j.needs(s, s.settings[name], verb)
+		if err := nodes[name].Call(ctx, wire.MethodCheck, req, &reply); err != nil {
+			return fromAgent(err)
+		}
+		for _, f := range reply.Findings {
+			found[i] = append(found[i], NodeFinding{name, f})
+		}
+		return nil
+	})
+	var out []NodeFinding
+	for _, f := range found {
+		out = append(out, f...)
+	}
+	return out, err
+}
+
+// needs is what a verb is going to need of a node.
+func (j *Job) needs(s *site, n settings, verb Verb) wire.CheckRequest {
+	req := wire.CheckRequest{Now: j.World.Now(), Instance: n.Instance.Name}
+	if node, ok := s.topo.Node(n.Machine); !ok || !node.HasInstance() || !verb.needsKit() {
+		return req
+	}
+	req.KitName, req.KitURL = n.Kit.Name, n.Kit.URL
+	req.Ports = []wire.PortNeed{{Port: n.superServer(), For: "superserver"}}
+	if n.webServer() != 0 {
+		req.Ports = append(req.Ports, wire.PortNeed{Port: n.webServer(), For: "web server"})
+	}
+	return req
+}
+
+// preflight refuses an operation that would fail, and tells what might.
+func (j *Job) preflight(ctx context.Context, pr *prepared, verb Verb, _ map[string]wire.Facts) error {
+	if !verb.needsKit() {
+		return nil
+	}
+	found, err := j.checkAll(ctx, pr.site, pr.nodes, pr.site.real(), verb)
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		if f.Result == "warn" {
+			j.World.Report.Report(Event{Kind: Warned, Subject: f.Node, Text: f.Text})
+		}
+	}
+	return FailedFindings(found)
+}
+
+// FailedFindings is the refusal that findings come to, nil when none failed.
+func FailedFindings(found []NodeFinding) error {
+	r := &RefusedError{}
+	for _, f := range found {
+		if f.Result == "fail" {
+			r.Refusals = append(r.Refusals, Refusal{Node: f.Node, Task: f.Check, Text: f.Text, Hint: f.Hint})
+		}
+	}
+	if len(r.Refusals) == 0 {
+		return nil
+	}
+	r.Text = fmt.Sprintf("nothing was changed: %d checks failed", len(r.Refusals))
+	if len(r.Refusals) == 1 {
+		r.Text = "nothing was changed: a check failed"
+	}
+	return r
+}

@@ -1,0 +1,181 @@
+package deploy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"icm/controller/hint"
+	"icm/controller/remote"
+	"icm/controller/spec"
+	"icm/controller/state"
+	"icm/controller/topology"
+)
+
+// site is everything an operation works with, put together from the input
+// files and the instances file.
+type site struct {
+	plans
+	provisioned
+	// settings of every node that runs an instance, selected or not.
+	settings map[string]settings
+	// licenses are the key files' contents by node.
+	licenses map[string][]byte
+	warnings []string
+}
+
+// site reads everything and checks that it belongs together.
+func (j *Job) site(verb Verb) (*site, error) {
+	in, err := j.read()
+	if err != nil {
+		return nil, err
+	}
+	p, err := j.instances()
+	if err != nil {
+		return nil, err
+	}
+	s := &site{plans: in, provisioned: p, settings: map[string]settings{}, licenses: map[string][]byte{}}
+	public, err := remote.LoadPublicKey(j.path(in.spec.Global.Get("SSHPublicKey")))
+	if err != nil {
+		return nil, err
+	}
+	recorded := map[string]state.Instance{}
+	for _, n := range p.all {
+		recorded[n.MachineName] = n
+	}
+	for _, n := range in.topo.Nodes {
+		inst, ok := recorded[n.MachineName]
+		if !ok {
+			if j.selects(n) {
+				return nil, refuse(fmt.Sprintf("node %s stands in %s and was never provisioned", n.MachineName, j.short(j.Files.Definitions)),
+					fmt.Sprintf("icm provision -stateDir %s makes it", j.short(p.dir.Path)))
+			}
+			continue
+		}
+		if err := j.addNode(s, n, inst, public, verb); err != nil {
+			return nil, &NodeError{n.MachineName, err}
+		}
+	}
+	return s, j.unknownNodes(s)
+}
+
+func (j *Job) selects(n topology.Node) bool {
+	match, err := j.Select.matcher()
+	return err == nil && match(n.MachineName, n.Role)
+}
+
+// unknownNodes refuses nodes that exist and that the definitions file does not
+// know: nobody can say what they should be.
+func (j *Job) unknownNodes(s *site) error {
+	for _, n := range s.real() {
+		if _, ok := s.topo.Node(n.MachineName); !ok {
+			return refuse(fmt.Sprintf("node %s is provisioned and does not stand in %s", n.MachineName, j.short(j.Files.Definitions)),
+				"put it back, or choose other nodes with -role or -machine")
+		}
+	}
+	return nil
+}
+
+func (j *Job) addNode(s *site, n topology.Node, inst state.Instance, public string, verb Verb) error {
+	facts := nodeFacts{
+		machine: n.MachineName, role: n.Role, address: inst.IPAddress, label: s.spec.Label, tag: s.spec.Tag,
+		devices: devicesOf(inst), publicKey: public, wipe: j.Wipe,
+		licenseServers: licenseServers(s, n), hasPassword: !strings.EqualFold(n.Fields.Get("InitialSecurity"), "Minimal"),
+	}
+	if facts.address == "" {
+		facts.address = inst.DNSName
+	}
+	if n.HasInstance() && verb == VerbInstall {
+		key, err := j.license(n.Fields)
+		if err != nil {
+			return err
+		}
+		if key != nil {
+			s.licenses[n.MachineName] = key
+			sum := sha256.Sum256(key)
+			facts.licenseSHA = hex.EncodeToString(sum[:])
+		}
+	}
+	set, err := settingsOf(n.Fields, facts, verb.needsKit() && n.HasInstance())
+	if err != nil {
+		return err
+	}
+	s.settings[n.MachineName] = set
+	return nil
+}
+
+// license reads the key of a node; nil when it has none.
+func (j *Job) license(f spec.Fields) ([]byte, error) {
+	name := f.Get("LicenseKey")
+	if name == "" {
+		return nil, nil
+	}
+	path := j.path(filepath.Join(f.Get("LicenseDir"), name))
+	key, err := os.ReadFile(path)
+	if err != nil {
+		return nil, hint.New(fmt.Errorf("cannot read the licence key: %v", rootCause(err)), "LicenseKey is looked for in LicenseDir, "+f.Get("LicenseDir"))
+	}
+	return key, nil
+}
+
+// licenseServers are the lines of [LicenseServers]: the data servers, when
+// somebody has a licence to serve.
+func licenseServers(s *site, n topology.Node) map[string]string {
+	if n.Fields.Get("LicenseKey") == "" || !n.HasInstance() {
+		return nil
+	}
+	out := map[string]string{}
+	for _, server := range s.topo.LicenseServers() {
+		for _, inst := range s.all {
+			if inst.MachineName == server.MachineName {
+				out[ecpName(server.MachineName)] = inst.IPAddress + "," + server.Fields.Get("LicenseServerPort")
+			}
+		}
+	}
+	return out
+}
+
+// cluster arranges the selected nodes for the recipes.
+func (s *site) cluster(versions map[string]string) (cluster, error) {
+	c := cluster{server: map[string]settings{}, clients: map[string]int{}, version: versions}
+	for _, app := range s.topo.AppServers() {
+		if data, ok := s.topo.DataServer(app); ok {
+			c.clients[data.MachineName]++
+			c.server[app.MachineName] = s.settings[data.MachineName]
+		}
+	}
+	for _, inst := range s.real() {
+		n, ok := s.topo.Node(inst.MachineName)
+		if !ok {
+			continue
+		}
+		if err := deliverable(n); err != nil {
+			return c, err
+		}
+		switch n.Role {
+		case "DM":
+			c.data = append(c.data, s.settings[n.MachineName])
+		case "AM":
+			c.apps = append(c.apps, s.settings[n.MachineName])
+		}
+	}
+	return c, nil
+}
+
+// deliverable refuses what this icm does not install yet, before anything is
+// touched.
+func deliverable(n topology.Node) error {
+	switch {
+	case n.Role == "VM" || n.Role == "CN":
+		return nil // nothing is installed on these
+	case n.Role != "DM" && n.Role != "AM":
+		return refuse(fmt.Sprintf("node %s: this icm does not install role %s yet", n.MachineName, n.Role), "-role or -machine chooses the other nodes")
+	case n.Member != topology.NotMirrored:
+		return refuse(fmt.Sprintf("node %s: this icm does not set mirrors up yet", n.MachineName), `set "Mirror": "false" and one DM`)
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,372 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"icm/controller/hint"
+	"icm/controller/state"
+	"icm/internal/irishash"
+	"icm/internal/secret"
+	"icm/internal/wire"
+)
+
+// Result is what an operation came to.
+type Result struct {
+	// Nothing means that the nodes were as they should be; Why says so.
+	Nothing bool
+	Why     string
+	// Portals are the addresses of Management Portals, of an installation.
+	Portals []string
+}
+
+// prepared is an operation that is ready to run: nodes connected, plan made.
+type prepared struct {
+	site  *site
+	nodes map[string]Node
+	plan  *Plan
+}
+
+// Plan makes the plan of a verb and touches nothing.
+func (j *Job) Plan(ctx context.Context, verb Verb) (*Plan, error) {
+	if verb == VerbProvision {
+		return j.planProvision(ctx)
+	}
+	pr, err := j.prepare(ctx, verb)
+	if pr != nil {
+		defer closeAll(pr.nodes)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return pr.plan, nil
+}
+
+// Operate plans and runs a verb.
+func (j *Job) Operate(ctx context.Context, verb Verb) (*Result, error) {
+	lockDir, err := j.lockDir()
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockDir.Lock("icm "+j.Verb, j.World.Now())
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Unlock() //nolint:errcheck // a lock that was taken away was reported by the nodes
+	pr, err := j.prepare(ctx, verb)
+	if pr != nil {
+		defer closeAll(pr.nodes)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range pr.plan.Notes {
+		j.say("%s", note)
+	}
+	res := &Result{}
+	if verb == VerbInstall {
+		res.Portals = portals(pr.site)
+	}
+	if pr.plan.Empty() {
+		res.Nothing, res.Why = true, nothing(verb)
+		return res, j.recordFields(pr.site)
+	}
+	if err := j.consent(verb, pr.plan); err != nil {
+		return nil, err
+	}
+	if err := j.runPlan(ctx, pr, lock.Fence()); err != nil {
+		return nil, err
+	}
+	return res, j.recordFields(pr.site)
+}
+
+func (j *Job) lockDir() (*state.Dir, error) {
+	p, err := j.instances()
+	if err != nil {
+		return nil, err
+	}
+	return p.dir, nil
+}
+
+func nothing(verb Verb) string {
+	switch verb {
+	case VerbInstall:
+		return "IRIS is installed and configured on all these nodes."
+	case VerbUpgrade:
+		return "all these nodes have the version of the kit."
+	case VerbUninstall:
+		return "no instance is installed on these nodes."
+	case VerbStart:
+		return "all instances are running."
+	default:
+		return "all instances are down."
+	}
+}
+
+// prepare reads, connects, checks, looks, and makes the plan. The nodes in its
+// result are open even when there is an error.
+func (j *Job) prepare(ctx context.Context, verb Verb) (*prepared, error) {
+	s, err := j.site(verb)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.cluster(nil); err != nil { // refuse early what cannot be done
+		return nil, err
+	}
+	pr := &prepared{site: s}
+	pr.nodes, err = j.connectAll(ctx, s.real(), s.dir)
+	if err != nil {
+		return pr, unreachable(err)
+	}
+	if err := j.settleOld(ctx, pr.nodes, s.real()); err != nil {
+		return pr, err
+	}
+	facts, err := j.facts(ctx, pr.nodes, s.real())
+	if err != nil {
+		return pr, err
+	}
+	if err := j.preflight(ctx, pr, verb, facts); err != nil {
+		return pr, err
+	}
+	pr.plan, err = j.plan(ctx, pr, verb, facts)
+	return pr, err
+}
+
+// unreachable turns connection errors into a refusal: nothing is planned for a
+// node that was not asked.
+func unreachable(err error) error {
+	var nodes *NodeErrors
+	if !errors.As(err, &nodes) {
+		return err
+	}
+	r := &RefusedError{Text: "nothing was changed: not every node can be worked on"}
+	for _, ne := range nodes.Errs {
+		r.Refusals = append(r.Refusals, Refusal{Node: ne.Node, Text: ne.Err.Error(), Hint: hint.Of(ne.Err)})
+	}
+	return r
+}
+
+// settleOld waits for changes that are still running on the nodes: an earlier
+// icm began them, and the agents go on by themselves.
+func (j *Job) settleOld(ctx context.Context, nodes map[string]Node, which []state.Instance) error {
+	return forEach(ctx, machineNames(which), j.Parallel, func(ctx context.Context, _ int, name string) error {
+		var reply wire.ChangesReply
+		if err := nodes[name].Call(ctx, wire.MethodChanges, wire.ChangesRequest{}, &reply); err != nil {
+			return fromAgent(err)
+		}
+		for _, cs := range reply.Changes {
+			if cs.Status.Ended() {
+				continue
+			}
+			j.World.Report.Report(Event{Kind: Waiting, Subject: name, Text: fmt.Sprintf("for %q, which an earlier icm began, to end", cs.Change.Summary)})
+			if _, err := follow(ctx, nodes[name], cs.Change, 0, j.World.Report, name); err != nil {
+				return fromAgent(err)
+			}
+		}
+		return nil
+	})
+}
+
+// plan drafts, looks and settles.
+func (j *Job) plan(ctx context.Context, pr *prepared, verb Verb, facts map[string]wire.Facts) (*Plan, error) {
+	s := pr.site
+	p := &Plan{Format: planFormat, Verb: string(verb), Deployment: s.dir.ID}
+	c, err := s.cluster(versions(s, facts))
+	if err != nil {
+		return nil, err
+	}
+	drafts, err := j.draft(verb, c, p)
+	if err != nil {
+		return nil, err
+	}
+	seen, err := lookAll(ctx, pr.nodes, drafts, j.Parallel)
+	if err != nil {
+		return nil, fromAgent(err)
+	}
+	stages, refused, err := settle(drafts, seen)
+	if err != nil {
+		return nil, err
+	}
+	if len(refused) > 0 {
+		return nil, &RefusedError{Text: "nothing was changed: some nodes are not fit for it", Refusals: refused}
+	}
+	p.Stages = stages
+	return p, nil
+}
+
+func (j *Job) draft(verb Verb, c cluster, p *Plan) ([]draftStage, error) {
+	switch verb {
+	case VerbInstall:
+		return installStages(c), nil
+	case VerbUpgrade:
+		return j.draftUpgrade(c, p)
+	case VerbUninstall:
+		data := map[string]bool{}
+		for _, m := range j.RemoveData {
+			data[m] = true
+		}
+		return uninstallStages(c, data), nil
+	case VerbStart:
+		return startStages(c), nil
+	case VerbStop:
+		return stopStages(c), nil
+	default:
+		return nil, fmt.Errorf("there is no recipe for %s", verb)
+	}
+}
+
+// draftUpgrade leaves nodes out that have no instance, and refuses to go back.
+func (j *Job) draftUpgrade(c cluster, p *Plan) ([]draftStage, error) {
+	var refused []Refusal
+	keep := func(list []settings) []settings {
+		var out []settings
+		for _, s := range list {
+			have := c.version[s.Machine]
+			switch {
+			case have == "":
+				p.Notes = append(p.Notes, fmt.Sprintf("%s has no instance %s: icm install puts one there", s.Machine, s.Instance.Name))
+			case older(s.KitInfo.Version, have):
+				refused = append(refused, Refusal{Node: s.Machine, Text: fmt.Sprintf("has version %s, which is newer than the kit's %s", have, s.KitInfo.Version), Hint: "give a newer kit in KitURL; there is no way back to an older version but a backup"})
+			default:
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	c.data, c.apps = keep(c.data), keep(c.apps)
+	if len(refused) > 0 {
+		return nil, &RefusedError{Text: "nothing was changed", Refusals: refused}
+	}
+	return upgradeStages(c), nil
+}
+
+// versions says what is installed where.
+func versions(s *site, facts map[string]wire.Facts) map[string]string {
+	out := map[string]string{}
+	for name, f := range facts {
+		for _, inst := range f.Instances {
+			if strings.EqualFold(inst.Name, s.settings[name].Instance.Name) {
+				out[name] = inst.Version
+			}
+		}
+	}
+	return out
+}
+
+// consent asks before a one-way step that the operator named nowhere.
+func (j *Job) consent(verb Verb, p *Plan) error {
+	if verb == VerbUninstall {
+		what := fmt.Sprintf("This uninstalls IRIS from %d nodes.", len(p.Nodes()))
+		if len(j.RemoveData) > 0 {
+			what += " The data of " + strings.Join(j.RemoveData, ", ") + " is deleted."
+		}
+		return j.Confirm(what)
+	}
+	return nil
+}
+
+// runPlan records and runs.
+func (j *Job) runPlan(ctx context.Context, pr *prepared, fence wire.Fence) error {
+	secrets, err := j.secrets(pr)
+	if err != nil {
+		return err
+	}
+	op, err := pr.site.dir.NewOperation(j.Verb, j.Argv, j.World.Now())
+	if err != nil {
+		return err
+	}
+	if err := op.Plan(pr.plan); err != nil {
+		return err
+	}
+	r := &runner{
+		nodes: pr.nodes, fence: fence, operation: op.ID(), plan: pr.plan, secrets: secrets,
+		parallel: j.Parallel, report: j.World.Report, record: op.Event,
+	}
+	runErr := r.run(ctx)
+	return errors.Join(runErr, op.Finish(outcome(runErr), j.World.Now()))
+}
+
+func outcome(err error) state.Outcome {
+	var nodes *NodeErrors
+	switch {
+	case err == nil:
+		return state.Outcome{State: state.Done}
+	case errors.Is(err, context.Canceled):
+		return state.Outcome{State: state.Cancelled, Error: err.Error()}
+	case errors.As(err, &nodes) && nodes.Done > 0:
+		return state.Outcome{State: state.Partial, Error: err.Error(), Hint: hint.Of(err)}
+	default:
+		return state.Outcome{State: state.Failed, Error: err.Error(), Hint: hint.Of(err)}
+	}
+}
+
+// secrets gathers what the tasks of the plan ask for by name, before anything
+// is touched.
+func (j *Job) secrets(pr *prepared) (map[string]map[string][]byte, error) {
+	out := map[string]map[string][]byte{}
+	var password secret.Secret
+	for _, st := range pr.plan.Stages {
+		for _, ch := range st.Changes {
+			names := secretNames(ch)
+			if len(names) == 0 {
+				continue
+			}
+			if out[ch.Node] == nil {
+				out[ch.Node] = map[string][]byte{}
+			}
+			for _, name := range names {
+				value, err := j.secretValue(pr.site, ch.Node, name, &password)
+				if err != nil {
+					return nil, err
+				}
+				out[ch.Node][name] = value
+			}
+		}
+	}
+	return out, nil
+}
+
+func (j *Job) secretValue(s *site, node, name string, password *secret.Secret) ([]byte, error) {
+	switch name {
+	case secretLicense:
+		return s.licenses[node], nil
+	case secretKitAccess:
+		return j.kitCredentials(s, node)
+	case secretPasswordHash, secretPassword:
+		if err := j.findPassword(s, password); err != nil {
+			return nil, err
+		}
+		if name == secretPassword {
+			return []byte(password.Reveal()), nil
+		}
+		hash, err := irishash.Hash(*password)
+		return []byte(hash), err
+	default:
+		return nil, fmt.Errorf("nobody knows the secret %q", name)
+	}
+}
+
+// findPassword takes the password from option, file, environment, field or
+// prompt, in this order.
+func (j *Job) findPassword(s *site, password *secret.Secret) error {
+	if !password.Empty() {
+		return nil
+	}
+	if *password = j.Password; !password.Empty() {
+		return nil
+	}
+	if *password = s.spec.Global.Secret("ISCPassword"); !password.Empty() {
+		return nil
+	}
+	given, asked, err := j.AskPassword()
+	if err != nil {
+		return err
+	}
+	if !asked || given.Empty() {
+		return refuse("no password for the instances was given", "use -iscPasswordFile FILE, the variable ICM_ISCPASSWORD, or the field ISCPassword")
+	}
+	*password = given
+	return nil
+}

@@ -1,0 +1,297 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"icm/controller/remote"
+	"icm/controller/spec"
+	"icm/controller/state"
+	"icm/plugins/provider"
+)
+
+// Provisioned is what `icm provision` made.
+type Provisioned struct {
+	Nodes    []InventoryRow
+	StateDir string
+}
+
+// Provision makes the nodes exist and ready for use. It can be run again after
+// any failure, with the state directory that it named.
+func (j *Job) Provision(ctx context.Context) (*Provisioned, error) {
+	in, err := j.read()
+	if err != nil {
+		return nil, err
+	}
+	dir, again, err := j.provisionDir(in)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := dir.Lock("icm provision", j.World.Now())
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Unlock() //nolint:errcheck // a lock that was taken away was reported by the nodes
+	if err := j.makeNodes(ctx, in, dir, again); err != nil {
+		return nil, j.reprovision(err, dir)
+	}
+	if err := j.configureNodes(ctx, dir, lock); err != nil {
+		return nil, j.reprovision(err, dir)
+	}
+	p, err := j.instances()
+	if err != nil {
+		return nil, err
+	}
+	return &Provisioned{Nodes: inventoryRows(p.nodes), StateDir: j.short(dir.Path)}, nil
+}
+
+// reprovision adds how to go on to whatever stopped a provision.
+func (j *Job) reprovision(err error, dir *state.Dir) error {
+	j.say("To reprovision, specify -stateDir %s", j.short(dir.Path))
+	return err
+}
+
+// provisionDir opens the state directory that was named, or makes a new one.
+// An existing deployment is changed only when its directory is named.
+func (j *Job) provisionDir(in plans) (dir *state.Dir, again bool, err error) {
+	if j.Files.StateDir != "" {
+		dir, err := state.Open(j.Files.StateDir)
+		if !errors.Is(err, os.ErrNotExist) && err == nil {
+			return dir, true, nil
+		}
+		if _, statErr := os.Stat(j.Files.StateDir); statErr == nil {
+			return nil, false, err
+		}
+		dir, err = state.CreateAt(j.Files.StateDir, filepath.Base(j.Files.StateDir), j.World.Now())
+		return dir, false, err
+	}
+	if all, err := state.LoadInstances(j.Files.Instances); err == nil && len(all) > 0 {
+		root := filepath.Dir(filepath.Dir(all[0].StateDir))
+		return nil, false, refuse(fmt.Sprintf("%s records a deployment already", j.short(j.Files.Instances)),
+			"to reprovision it: icm provision -stateDir "+j.short(j.path(root)))
+	}
+	dir, err = state.Create(j.Dir, j.World.Now())
+	return dir, false, err
+}
+
+// makeNodes lets the provider make the nodes and records them.
+func (j *Job) makeNodes(ctx context.Context, in plans, dir *state.Dir, again bool) error {
+	prov, stop, err := j.World.Provider(ctx, in.spec.Provider)
+	if err != nil {
+		return err
+	}
+	defer stop() //nolint:errcheck // its calls have returned
+	info, err := prov.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if info.Note != "" {
+		j.say("%s", info.Note)
+	}
+	req, err := j.request(in, dir)
+	if err != nil {
+		return err
+	}
+	if err := j.validate(ctx, prov, req); err != nil {
+		return err
+	}
+	if again {
+		if err := j.confirmChanges(ctx, prov, req); err != nil {
+			return err
+		}
+	}
+	res, err := prov.Provision(ctx, req, j.providerProgress)
+	if err != nil {
+		return err
+	}
+	return errors.Join(j.saveInstances(in, dir, res.Nodes), pinHostKeys(dir, res.Nodes))
+}
+
+// request is the deployment as its provider sees it.
+func (j *Job) request(in plans, dir *state.Dir) (provider.Request, error) {
+	public, err := remote.LoadPublicKey(j.path(in.spec.Global.Get("SSHPublicKey")))
+	if err != nil {
+		return provider.Request{}, err
+	}
+	req := provider.Request{
+		Deployment: dir.ID, Label: in.spec.Label, Tag: in.spec.Tag, StateDir: dir.Path,
+		Defaults: in.spec.Global.Map(true), PublicKey: public,
+	}
+	for _, d := range in.spec.Definitions {
+		def := provider.Definition{Name: d.Name, Index: d.Index, Role: d.Role}
+		for _, machine := range d.Machines {
+			n, _ := in.topo.Node(machine)
+			def.Nodes = append(def.Nodes, provider.Want{MachineName: machine, Fields: n.Fields.Map(true), Zone: n.Zone})
+		}
+		req.Definitions = append(req.Definitions, def)
+	}
+	return req, nil
+}
+
+// validate turns the provider's problems into those of the input files.
+func (j *Job) validate(ctx context.Context, prov provider.Provider, req provider.Request) error {
+	found, err := prov.Validate(ctx, req)
+	if err != nil {
+		return err
+	}
+	var problems spec.Problems
+	for _, p := range found {
+		where := j.short(j.Files.Defaults)
+		if p.Definition >= 0 {
+			where = fmt.Sprintf("%s: entry %d", j.short(j.Files.Definitions), p.Definition+1)
+		}
+		if p.Warning {
+			j.warn("%s: %s", where, p.Text)
+			continue
+		}
+		problems = append(problems, spec.Problem{Pos: spec.Position{File: where}, Field: p.Field, Text: p.Text, Hint: p.Hint})
+	}
+	if len(problems) > 0 {
+		return &InputError{problems}
+	}
+	return nil
+}
+
+// confirmChanges asks before infrastructure that exists is changed.
+func (j *Job) confirmChanges(ctx context.Context, prov provider.Provider, req provider.Request) error {
+	actions, err := prov.Plan(ctx, req)
+	if err != nil {
+		return err
+	}
+	changes := 0
+	for _, a := range actions {
+		if a.Verb == "keep" {
+			continue
+		}
+		changes++
+		j.say("%s %s %s", a.Verb, a.What, a.Detail)
+	}
+	if changes == 0 {
+		return nil
+	}
+	return j.Confirm(fmt.Sprintf("This makes %d changes to existing infrastructure.", changes))
+}
+
+func (j *Job) providerProgress(p provider.Progress) {
+	ev := Event{Kind: Finished, Subject: p.Subject, Preposition: "of", Text: "completed " + p.What}
+	if p.Starting {
+		ev.Kind, ev.Text = Starting, "Starting "+p.What
+	}
+	j.World.Report.Report(ev)
+}
+
+// pinHostKeys records the host keys that the platform tells, so that the first
+// contact is verified.
+func pinHostKeys(dir *state.Dir, nodes []provider.Node) error {
+	for _, n := range nodes {
+		for _, line := range n.HostKeys {
+			key, err := remote.ParsePublicKey([]byte(line))
+			if err != nil {
+				return &NodeError{n.MachineName, fmt.Errorf("the provider's host key cannot be read: %w", err)}
+			}
+			if err := dir.Pin(n.MachineName, hostPort(n), key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// configureNodes brings agent, keys and volumes onto all nodes.
+func (j *Job) configureNodes(ctx context.Context, dir *state.Dir, lock *state.Lock) error {
+	all := *j
+	all.Select = Selection{}
+	all.Files.StateDir = dir.Path
+	s, err := all.site(VerbProvision)
+	if err != nil {
+		return err
+	}
+	pr := &prepared{site: s}
+	pr.nodes, err = all.connectFirst(ctx, s)
+	defer closeAll(pr.nodes)
+	if err != nil {
+		return err
+	}
+	if err := all.settleOld(ctx, pr.nodes, s.real()); err != nil {
+		return err
+	}
+	pr.plan, err = all.planConfigure(ctx, pr)
+	if err != nil || pr.plan.Empty() {
+		return err
+	}
+	return all.runPlan(ctx, pr, lock.Fence())
+}
+
+func (j *Job) planConfigure(ctx context.Context, pr *prepared) (*Plan, error) {
+	s := pr.site
+	var nodes []settings
+	for _, n := range s.real() {
+		nodes = append(nodes, s.settings[n.MachineName])
+	}
+	drafts := provisionStages(nodes)
+	seen, err := lookAll(ctx, pr.nodes, drafts, j.Parallel)
+	if err != nil {
+		return nil, fromAgent(err)
+	}
+	stages, refused, err := settle(drafts, seen)
+	if err != nil {
+		return nil, err
+	}
+	if len(refused) > 0 {
+		return nil, &RefusedError{Text: "no volume was touched: some are not fit for it", Refusals: refused}
+	}
+	return &Plan{Format: planFormat, Verb: string(VerbProvision), Deployment: s.dir.ID, Stages: stages}, nil
+}
+
+// planProvision is `icm plan provision`: what the provider would do, and, when
+// all nodes exist, what would be configured on them.
+func (j *Job) planProvision(ctx context.Context) (*Plan, error) {
+	in, err := j.read()
+	if err != nil {
+		return nil, err
+	}
+	dir := &state.Dir{Path: filepath.Join(j.Dir, "ICM-new"), ID: "ICM-new"}
+	p, instErr := j.instances()
+	if instErr == nil {
+		dir = p.dir
+	}
+	prov, stop, err := j.World.Provider(ctx, in.spec.Provider)
+	if err != nil {
+		return nil, err
+	}
+	defer stop() //nolint:errcheck // its calls have returned
+	req, err := j.request(in, dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.validate(ctx, prov, req); err != nil {
+		return nil, err
+	}
+	plan := &Plan{Format: planFormat, Verb: string(VerbProvision), Deployment: dir.ID}
+	if plan.Actions, err = prov.Plan(ctx, req); err != nil {
+		return nil, err
+	}
+	if instErr != nil || plan.acts() {
+		plan.Notes = append(plan.Notes, "keys, agents and volumes are planned when the nodes can be asked")
+		return plan, nil
+	}
+	s, err := j.site(VerbProvision)
+	if err != nil {
+		return nil, err
+	}
+	pr := &prepared{site: s}
+	pr.nodes, err = j.connectAll(ctx, s.real(), s.dir)
+	defer closeAll(pr.nodes)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	configure, err := j.planConfigure(ctx, pr)
+	if err != nil {
+		return nil, err
+	}
+	plan.Stages = configure.Stages
+	return plan, nil
+}

@@ -1,0 +1,162 @@
+package deploy
+
+import (
+	"fmt"
+
+	"icm/internal/kind"
+	"icm/internal/wire"
+)
+
+// This file is the table of contents of everything icm does to a node: which
+// tasks, in which order, and what each is for. How a task is done is the
+// agent's business.
+
+// Keys of drafted tasks that others refer to.
+const (
+	keyInstall   = "install"
+	keyUpgrade   = "upgrade"
+	keyStop      = "stop"
+	keyLicense   = "license"
+	keyConfigure = "configure"
+	keyUnit      = "unit"
+	keyStart     = "start"
+	keyRemove    = "remove"
+)
+
+// configureNode is what `icm provision` does on a node, once it can be reached.
+func configureNode(s settings) []draft {
+	tasks := []draft{{key: "ssh", kind: kind.SSHHarden, summary: "Let " + s.SSH.User + " in by key only", args: s.SSH}}
+	for _, v := range s.Volumes {
+		tasks = append(tasks, draft{
+			key: "volume-" + v.Purpose, kind: kind.VolumeMount, args: v,
+			summary: fmt.Sprintf("Mount %s volume %s at %s", v.Purpose, v.Device, v.MountPoint),
+		})
+	}
+	return tasks
+}
+
+// stageKit fetches and unpacks, for the tasks named: nothing runs from a kit
+// before it is complete and checked, and nothing is stopped meanwhile.
+func stageKit(s settings, serves ...string) []draft {
+	return []draft{
+		{key: "fetch", kind: kind.KitFetch, summary: "Fetch " + s.Kit.Name, args: s.Kit, need: ifWith, with: serves},
+		{key: "unpack", kind: kind.KitUnpack, summary: "Unpack " + s.Kit.Name, args: s.Kit, need: ifWith, with: serves},
+	}
+}
+
+// installInstance brings an instance onto a node and configures it; nothing
+// has been started when it ends. A running instance whose configuration is to
+// change is stopped for it.
+func installInstance(s settings) []draft {
+	tasks := []draft{
+		{key: "accounts", kind: kind.AccountEnsure, summary: "Make accounts " + s.Account.Owner + " and " + s.Account.User, args: s.Account},
+	}
+	if s.hasKernel() {
+		tasks = append(tasks, draft{key: "kernel", kind: kind.KernelSet, summary: "Set kernel parameters", args: s.Kernel})
+	}
+	for _, d := range s.Dirs {
+		tasks = append(tasks, draft{key: "dir-" + d.Path, kind: kind.DirEnsure, summary: "Make directory " + d.Path, args: d})
+	}
+	tasks = append(tasks,
+		draft{key: keyInstall, kind: kind.IRISInstall, summary: fmt.Sprintf("Install %s %s in %s", s.Instance.Name, s.KitInfo.Version, s.Instance.Dir), args: s.install("")},
+		draft{key: keyStop, kind: kind.IRISStop, summary: "Stop " + s.Instance.Name + " for its new configuration", args: s.stop(), need: ifWithAndUnsatisfied, with: []string{keyConfigure, keyLicense}},
+	)
+	if s.License != nil {
+		tasks = append(tasks, draft{key: keyLicense, kind: kind.IRISLicense, summary: "Put the licence key in place", args: *s.License})
+	}
+	return append(tasks,
+		draft{key: keyConfigure, kind: kind.IRISConfigure, summary: "Configure " + s.Instance.Name, args: s.configure()},
+		draft{key: keyUnit, kind: kind.IRISUnit, summary: "Run " + s.Instance.Name + " under systemd", args: s.Instance},
+	)
+}
+
+// startInstance starts what was installed and proves that it serves.
+func startInstance(s settings) []draft {
+	return []draft{
+		{key: keyStart, kind: kind.IRISStart, summary: "Start " + s.Instance.Name, args: s.start(), need: ifEither, with: []string{keyStop, keyConfigure}},
+		{key: "health", kind: kind.IRISHealth, summary: "Wait until " + s.Instance.Name + " is ready", args: s.start(), need: ifWith, with: []string{keyStart}},
+		{key: "verify", kind: kind.IRISVerify, summary: "Read the configuration back", args: s.configure(), need: ifEither, with: []string{keyStart}},
+	}
+}
+
+// serveData makes a data server of an instance that runs.
+func serveData(s settings, clients int) []draft {
+	var tasks []draft
+	if s.ownNamespace() {
+		tasks = append(tasks, draft{key: "namespace", kind: kind.IRISNamespace, summary: "Make namespace " + s.Namespace, args: s.namespace()})
+	}
+	if clients > 0 {
+		tasks = append(tasks, draft{
+			key: "ecp", kind: kind.ECPServe, summary: fmt.Sprintf("Serve data to %d application servers", clients),
+			args: kind.ECPServer{Instance: s.Instance, Merge: s.KitInfo.HasMerge(), Clients: clients},
+		})
+	}
+	return tasks
+}
+
+// serveApplications makes an application server of an instance that runs.
+func serveApplications(s, data settings) []draft {
+	return []draft{{
+		key: "ecp", kind: kind.ECPConnect, summary: fmt.Sprintf("Connect namespace %s to %s", s.Namespace, data.Machine),
+		args: kind.ECPClient{
+			Instance: s.Instance, Merge: s.KitInfo.HasMerge(), Server: ecpName(data.Machine),
+			Address: data.Address, Port: data.superServer(), Namespace: s.Namespace, RemoteDir: data.databaseDir(),
+		},
+	}}
+}
+
+// cleanKit removes what was unpacked.
+func cleanKit(s settings, serves ...string) []draft {
+	return []draft{{key: "clean", kind: kind.KitRemove, summary: "Remove the unpacked kit", args: s.Kit, need: ifWith, with: serves}}
+}
+
+// upgradeInstance replaces the version of an instance. The copy made warm
+// keeps the time short in which it is down; all before the discard can be
+// undone, and then the old version runs again.
+func upgradeInstance(s settings, from string) []draft {
+	serves := []string{keyUpgrade}
+	return []draft{
+		{key: "warm", kind: kind.IRISSnapshot, summary: "Copy version " + from + " while it runs", args: kind.Snapshot{Instance: s.Instance, Warm: true}, need: ifWith, with: serves},
+		{key: keyStop, kind: kind.IRISStop, summary: "Stop " + s.Instance.Name, args: s.stop(), need: ifWithAndUnsatisfied, with: serves},
+		{key: "snapshot", kind: kind.IRISSnapshot, summary: "Complete the copy of version " + from, args: kind.Snapshot{Instance: s.Instance}, need: ifWith, with: serves},
+		{key: keyUpgrade, kind: kind.IRISUpgrade, summary: fmt.Sprintf("Upgrade %s from %s to %s", s.Instance.Name, from, s.KitInfo.Version), args: s.install(from)},
+		{key: keyStart, kind: kind.IRISStart, summary: "Start " + s.Instance.Name, args: s.start(), need: ifWith, with: serves},
+		{key: "health", kind: kind.IRISHealth, summary: "Wait until " + s.Instance.Name + " is ready", args: s.start(), need: ifWith, with: serves},
+		{key: "verify", kind: kind.IRISVerify, summary: "Read the configuration back", args: s.configure(), need: ifWith, with: serves},
+	}
+}
+
+// startOnly is `icm start`.
+func startOnly(s settings) []draft { return startInstance(s)[:2] }
+
+// stopOnly is `icm stop`.
+func stopOnly(s settings) []draft {
+	return []draft{{key: keyStop, kind: kind.IRISStop, summary: "Stop " + s.Instance.Name, args: s.stop()}}
+}
+
+// forgetOld deletes the copy that an upgrade could have been undone from.
+func forgetOld(s settings) []draft {
+	return []draft{{key: "discard", kind: kind.IRISDiscard, summary: "Delete the copy of the old version", args: kind.Snapshot{Instance: s.Instance}, need: ifEither, with: []string{keyUpgrade}}}
+}
+
+// removeInstance takes an instance off a node. Data volumes stay.
+func removeInstance(s settings, dataToo bool) []draft {
+	tasks := []draft{
+		{key: keyStop, kind: kind.IRISStop, summary: "Stop " + s.Instance.Name, args: s.stop(), need: ifWithAndUnsatisfied, with: []string{keyRemove}},
+		{key: keyRemove, kind: kind.IRISRemove, summary: "Uninstall " + s.Instance.Name + " from " + s.Instance.Dir, args: kind.Remove{Instance: s.Instance, Accounts: true}},
+		{key: "kits", kind: kind.KitRemove, summary: "Remove kits", args: s.Kit},
+	}
+	if dataToo {
+		tasks = append(tasks, draft{key: "data", kind: kind.DataRemove, summary: "Delete all data of " + s.Machine, args: kind.Data{Instance: s.Instance.Name, Paths: s.mountPoints()}})
+	}
+	return tasks
+}
+
+// onEach makes a stage in which the same recipe runs on many nodes.
+func onEach(name string, nodes []settings, onError wire.OnError, recipe func(settings) []draft) draftStage {
+	st := draftStage{name: name}
+	for _, s := range nodes {
+		st.changes = append(st.changes, draftChange{node: s.Machine, onError: onError, tasks: recipe(s)})
+	}
+	return st
+}

@@ -1,0 +1,46 @@
+package deploy
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+)
+
+// secretNames lists the secrets that the tasks of a change ask for. Arguments
+// name them in fields called "…secret".
+func secretNames(ch NodeChange) []string {
+	var out []string
+	for _, s := range ch.Tasks {
+		var args map[string]any
+		if err := json.Unmarshal(s.Args, &args); err != nil {
+			continue // arguments were made by us, as objects
+		}
+		for _, field := range []string{"secret", "password_secret", "plain_secret", "credentials_secret"} {
+			out = appendName(out, args[field])
+		}
+		if kit, ok := args["kit"].(map[string]any); ok {
+			out = appendName(out, kit["credentials_secret"])
+		}
+	}
+	return out
+}
+
+func appendName(list []string, v any) []string {
+	name, _ := v.(string)
+	if name == "" || slices.Contains(list, name) {
+		return list
+	}
+	return append(list, name)
+}
+
+// readSecretFile reads one line.
+func readSecretFile(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the credentials of the kit: %w", err)
+	}
+	line, _, _ := bytes.Cut(data, []byte("\n"))
+	return bytes.TrimSpace(line), nil
+}
