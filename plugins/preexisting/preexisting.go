@@ -131,8 +131,7 @@ func (p *preExisting) resolve(ctx context.Context, machine, name string) (string
 			Kind:    provider.KindUnavailable,
 		}
 	}
-	slices.SortFunc(addrs, byFamily)
-	return addrs[0], nil
+	return slices.MinFunc(addrs, byFamily), nil
 }
 
 // byFamily sorts IPv4 first, as many sites have IPv6 addresses that lead
