@@ -61,6 +61,8 @@ const (
 	Enum       Type = "one of a list"
 	Path       Type = "path"
 	MountPoint Type = "absolute path"
+	Directory  Type = "absolute directory" // like MountPoint, but may be one of the system's
+	Account    Type = "account or group"
 	Device     Type = "device"
 	Port       Type = "port"
 	Size       Type = "GB"

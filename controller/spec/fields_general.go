@@ -28,7 +28,7 @@ func generalFields() []Field {
 			Meaning: "For each node of the entry the place of its zone in `Zone`, counted from 0."},
 		{Name: "SystemMode", Type: Text, Example: "TEST",
 			Meaning: "Text shown in the Management Portal's masthead. LIVE, TEST, FAILOVER and DEVELOPMENT change its look."},
-		{Name: "Home", Type: MountPoint, Default: "/home",
+		{Name: "Home", Type: Directory, Default: "/home",
 			Meaning: "Directory that holds the home directory of `SSHUser` on the nodes. It must not be shared between nodes."},
 		{Name: "ConsulServers", Type: Enum, Values: []string{"1", "3", "5"}, Where: InDefaults,
 			Meaning: "Number of Consul servers of ICM's distributed management mode, which run on CN nodes."},

@@ -4,7 +4,7 @@ func securityFields() []Field {
 	return group("Security and access", []Field{
 		{Name: "ISCPassword", Type: Text, Secret: true,
 			Meaning: "Password of the instance's predefined accounts. Better asked for or read from a file than written here."},
-		{Name: "SSHUser", Type: Text, DefaultFor: map[string]string{Lab: "icm"}, Required: requiredFor(AWS, GCP, Azure, VSphere, PreExisting), Example: "ec2-user",
+		{Name: "SSHUser", Type: Account, DefaultFor: map[string]string{Lab: "icm"}, Required: requiredFor(AWS, GCP, Azure, VSphere, PreExisting), Example: "ec2-user",
 			Meaning: "Account, not root, that may use sudo without a password. The machine image may prescribe it."},
 		{Name: "SSHPassword", Type: Text, Secret: true,
 			Meaning: "Password of `SSHUser` for the first contact, where no key is known to the node yet. Password login is switched off afterwards."},

@@ -83,7 +83,12 @@ func (l *loader) member(src *source, m member, name string, file Where, e defini
 }
 
 func (l *loader) unknown(name string, pos Position) {
-	if meant, ok := similar(name); ok {
+	meant, known := l.meant[name]
+	if !known {
+		meant, _ = similar(name)
+		l.meant[name] = meant
+	}
+	if meant != "" {
 		l.warn(pos, name, fmt.Sprintf("there is no field %s; it is kept and passed on", name), fmt.Sprintf("did you mean %s?", meant))
 	}
 }

@@ -12,7 +12,7 @@ const maxNodes = 9999
 // Load reads both files. It returns the spec, or every problem of both files;
 // nothing outside is touched. The spec is nil when there are problems.
 func Load(in Input) (*Spec, Problems) {
-	l := &loader{in: in, damaged: map[string]map[int]bool{}}
+	l := &loader{in: in, damaged: map[string]map[int]bool{}, meant: map[string]string{}}
 	icm, defaults, options := l.global()
 	l.entryInfo = l.entries()
 	s := &Spec{Global: Fields{[]*layer{options, defaults, icm}}}
@@ -42,6 +42,7 @@ type loader struct {
 	// there.
 	readable bool
 	damaged  map[string]map[int]bool // file → lines that are not told about again
+	meant    map[string]string       // unknown name → similar one, "" when there is none
 	// defaultsPos is where missing fields of the defaults file are told.
 	defaultsPos   Position
 	defaultsNulls map[string]Position

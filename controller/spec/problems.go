@@ -53,5 +53,5 @@ func (ps Problems) sorted(in Input) Problems {
 			cmp.Compare(a.Pos.Line, b.Pos.Line),
 			cmp.Compare(a.Pos.Column, b.Pos.Column))
 	})
-	return ps
+	return slices.Compact(ps) // a field of the defaults file is looked at by every entry
 }

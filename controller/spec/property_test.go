@@ -151,7 +151,7 @@ func BenchmarkLoad500(b *testing.B) {
 func manyEntries(t interface{ Fatal(...any) }) Input {
 	defaults := base(PreExisting)
 	for _, p := range purposes {
-		defaults[p+"DeviceName"] = "sdb"
+		defaults[p+"DeviceName"] = "null"
 	}
 	var entries []any
 	for i := range 500 {

@@ -13,6 +13,7 @@ func (l *loader) rules(s *Spec) {
 	l.addresses(s)
 	for _, d := range s.Definitions {
 		l.docker(d)
+		l.storage(d)
 		l.balancer(d)
 		l.vsphere(d)
 		l.iops(d)

@@ -11,6 +11,9 @@ type source struct {
 	name   string
 	data   []byte
 	starts []int // offset of each line's first byte
+	// seen is the last place asked for: a file may be one long line, whose
+	// columns must not be counted from its start each time.
+	seen struct{ line, at, column int }
 }
 
 func newSource(f File) *source {
@@ -32,7 +35,14 @@ func (s *source) position(at int) Position {
 	if line == 0 && at >= len(utf8BOM) && bytes.HasPrefix(s.data, utf8BOM) {
 		start = len(utf8BOM) // editors do not show it
 	}
-	column := utf8.RuneCount(s.data[start:at]) + 1
+	column := 1
+	if s.seen.column > 0 && s.seen.line == line && s.seen.at <= at {
+		start, column = s.seen.at, s.seen.column
+	}
+	if start < at {
+		column += utf8.RuneCount(s.data[start:at])
+	}
+	s.seen.line, s.seen.at, s.seen.column = line, at, column
 	return Position{File: s.name, Line: line + 1, Column: column}
 }
 

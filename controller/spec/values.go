@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"icm/internal/kitname"
 )
@@ -20,6 +21,7 @@ const (
 	namespacePattern = `^[%A-Za-z][A-Za-z0-9_-]{0,254}$`
 	hostPattern      = `^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?$`
 	devicePattern    = `^(/dev/)?[A-Za-z0-9][A-Za-z0-9._:+/-]*$`
+	accountPattern   = `^[A-Za-z_][A-Za-z0-9_.@-]*$`
 	ratePattern      = `^[0-9]+(\.[0-9]+)?([kmgKMG]?(bit|bps))$`
 )
 
@@ -28,6 +30,7 @@ var (
 	namespaceRE = regexp.MustCompile(namespacePattern)
 	hostRE      = regexp.MustCompile(hostPattern)
 	deviceRE    = regexp.MustCompile(devicePattern)
+	accountRE   = regexp.MustCompile(accountPattern)
 	rateRE      = regexp.MustCompile(ratePattern)
 )
 
@@ -35,6 +38,9 @@ var (
 // when the value is wrong, and hint is "" or more than that. The value itself
 // is shown by the caller, unless the field is secret.
 func (f *Field) check(value string) (proper, want, hint string) {
+	if strings.ContainsFunc(value, unicode.IsControl) {
+		return value, "no line breaks or other control characters", ""
+	}
 	switch f.Type {
 	case Enum:
 		return f.checkEnum(value)
@@ -129,8 +135,8 @@ func (f *Field) checkElements(value string) string {
 // An empty value, which means "not given", matches it too.
 func (f *Field) Pattern() string {
 	p := map[Type]string{
-		Name: namePattern, Namespace: namespacePattern, Device: devicePattern, Rate: ratePattern,
-		MountPoint: `^/[^ \t"'\\]*$`, SHA256: `^[0-9A-Fa-f]{64}$`, URL: `^https?://`,
+		Name: namePattern, Namespace: namespacePattern, Device: devicePattern, Rate: ratePattern, Account: accountPattern,
+		MountPoint: `^/[^ \t"'\\]*$`, Directory: `^/[^ \t"'\\]*$`, SHA256: `^[0-9A-Fa-f]{64}$`, URL: `^https?://`,
 		KitAddress: `^(https?://[^/@]+/|file:///).+\.tar\.gz`, IntList: `^ *[0-9]+( *, *[0-9]+)* *$`,
 	}[f.Type]
 	if p == "" {
@@ -141,7 +147,9 @@ func (f *Field) Pattern() string {
 
 var expected = map[Type]string{
 	Name:       "letters, digits and underscores only",
-	MountPoint: "a path that begins with / and holds no .. or blanks",
+	MountPoint: "a path that begins with /, holds no .. or blanks, and is none of the system's own directories",
+	Directory:  "a path that begins with / and holds no .. or blanks",
+	Account:    "the name of an account: a letter, then letters, digits, - _ . or @",
 	Device:     `the name of a device below /dev, such as sdc, or the word "null"`,
 	Host:       "a host name or an IP address",
 	IP:         "an IP address",
@@ -156,7 +164,11 @@ func wellFormed(t Type, value string) bool {
 	case Name:
 		return nameRE.MatchString(value)
 	case MountPoint:
-		return path.IsAbs(value) && !strings.ContainsAny(value, " \t\"'\\") && !slices.Contains(strings.Split(value, "/"), "..")
+		return plainPath(value) && !slices.Contains(systemDirs, path.Clean(value))
+	case Directory:
+		return plainPath(value)
+	case Account:
+		return accountRE.MatchString(value)
 	case Device:
 		return deviceRE.MatchString(value) && !slices.Contains(strings.Split(value, "/"), "..")
 	case Host:
@@ -176,6 +188,16 @@ func wellFormed(t Type, value string) bool {
 	default:
 		return true
 	}
+}
+
+func plainPath(value string) bool {
+	return path.IsAbs(value) && !strings.ContainsAny(value, " \"'\\") && !slices.Contains(strings.Split(value, "/"), "..")
+}
+
+// systemDirs are never mounted over, installed into, or deleted.
+var systemDirs = []string{
+	"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root", "/run", "/sbin",
+	"/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/local", "/usr/sbin", "/usr/share", "/var", "/var/lib", "/var/log",
 }
 
 func isIP(value string) bool {
