@@ -40,7 +40,7 @@ func (c *Conn) Run(ctx context.Context, cmd Cmd) (Result, error) {
 		return Result{}, err
 	}
 	defer s.Close()
-	s.Stdout, s.Stderr = cmd.Stdout, cmd.Stderr
+	s.Stdout, s.Stderr = inTurn(cmd.Stdout, cmd.Stderr)
 	in, err := feed(s, cmd.Stdin)
 	if err != nil {
 		return Result{}, err
@@ -54,6 +54,30 @@ func (c *Conn) Run(ctx context.Context, cmd Cmd) (Result, error) {
 		return res, fmt.Errorf("cannot read the command's input: %w", readErr)
 	}
 	return res, err
+}
+
+// inTurn lets a caller give the same writer twice: a session writes to both
+// from goroutines of its own.
+func inTurn(a, b io.Writer) (io.Writer, io.Writer) {
+	var mu sync.Mutex
+	wrap := func(w io.Writer) io.Writer {
+		if w == nil {
+			return nil
+		}
+		return &turn{mu: &mu, w: w}
+	}
+	return wrap(a), wrap(b)
+}
+
+type turn struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (t *turn) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.w.Write(p)
 }
 
 // input is a command's standard input. It is not left to ssh.Session, which

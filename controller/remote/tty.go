@@ -40,7 +40,7 @@ func (c *Conn) RunTTY(ctx context.Context, line string, tty TTY) (Result, error)
 	if err != nil {
 		return Result{}, err
 	}
-	s.Stdout, s.Stderr = tty.Out, tty.Out
+	s.Stdout, s.Stderr = inTurn(tty.Out, tty.Out)
 	if err := startTTY(s, line); err != nil {
 		return Result{}, c.sortSession("cannot start the command", err)
 	}

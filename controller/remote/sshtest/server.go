@@ -1,6 +1,7 @@
 package sshtest
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
@@ -20,8 +21,9 @@ type Options struct {
 	KeyboardInteractive bool
 	Keys                []ssh.PublicKey
 	HostKeys            []ssh.Signer // nil makes one
-	// Exec handles commands; nil runs them with /bin/sh on this machine.
-	Exec func(*Session) int
+	// Exec handles commands and returns their exit status; nil is Shell. Its
+	// ctx ends when the client closes the session.
+	Exec func(ctx context.Context, s *Session) int
 	// NoSFTP leaves the sftp subsystem out.
 	NoSFTP bool
 	// Banner is sent before the login.

@@ -21,13 +21,9 @@ type Session struct {
 	Stdout  io.Writer
 	Stderr  io.Writer
 
-	ctx     context.Context // ends with the channel; a session is one call long
 	signals chan string
 	resized chan [2]int
 }
-
-// Context ends when the client closes the session.
-func (s *Session) Context() context.Context { return s.ctx }
 
 // Signals delivers what the client sends: "TERM", …
 func (s *Session) Signals() <-chan string { return s.signals }
@@ -37,8 +33,8 @@ func (s *Session) Resized() <-chan [2]int { return s.resized }
 
 // Shell runs the command with /bin/sh on this machine; it is the default of
 // Options.Exec.
-func Shell(s *Session) int {
-	ctx, cancel := context.WithCancel(s.Context())
+func Shell(ctx context.Context, s *Session) int {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
 		select {
@@ -93,7 +89,7 @@ func (s *Server) session(ch ssh.Channel, reqs <-chan *ssh.Request) {
 	defer cancel()
 	var running sync.WaitGroup
 	defer running.Wait()
-	sess := &Session{Stdin: ch, Stdout: ch, Stderr: ch.Stderr(), ctx: ctx,
+	sess := &Session{Stdin: ch, Stdout: ch, Stderr: ch.Stderr(),
 		signals: make(chan string, 8), resized: make(chan [2]int, 8)}
 	for req := range reqs {
 		switch req.Type {
@@ -121,7 +117,7 @@ func (s *Server) session(ch ssh.Channel, reqs <-chan *ssh.Request) {
 			_ = ssh.Unmarshal(req.Payload, &line) // a shell has none
 			sess.Command = line.Line
 			_ = req.Reply(true, nil)
-			running.Go(func() { end(ch, s.opts.Exec(sess)) })
+			running.Go(func() { end(ch, s.opts.Exec(ctx, sess)) })
 		case "subsystem":
 			_ = req.Reply(!s.opts.NoSFTP, nil)
 			if !s.opts.NoSFTP {
