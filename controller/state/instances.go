@@ -96,17 +96,17 @@ func ParseInstances(name string, data []byte) ([]Instance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", name, err)
 	}
-	seen := map[string]int{}
+	seen := map[string]int64{}
 	var out []Instance
 	for _, o := range objects {
 		i := fromObject(o)
 		if i.MachineName == "" {
-			return nil, fmt.Errorf("cannot read %s: line %d: an entry without a MachineName", name, o.line)
+			return nil, fmt.Errorf("cannot read %s: line %d: an entry without a MachineName", name, lineAt(data, o.offset))
 		}
 		if first, twice := seen[i.MachineName]; twice {
-			return nil, fmt.Errorf("cannot read %s: line %d: %s stands in line %d already", name, o.line, i.MachineName, first)
+			return nil, fmt.Errorf("cannot read %s: line %d: %s stands in line %d already", name, lineAt(data, o.offset), i.MachineName, lineAt(data, first))
 		}
-		seen[i.MachineName] = o.line
+		seen[i.MachineName] = o.offset
 		out = append(out, i)
 	}
 	return out, nil

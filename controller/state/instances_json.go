@@ -19,7 +19,7 @@ type jsonField struct {
 
 // jsonObject is one entry of the file.
 type jsonObject struct {
-	line   int
+	offset int64 // in the file
 	fields []jsonField
 }
 
@@ -27,7 +27,7 @@ type jsonObject struct {
 func parseObjects(data []byte) ([]jsonObject, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
-	objects, err := readArray(d, data)
+	objects, err := readArray(d)
 	if err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, fmt.Errorf("line %d: the file ends too early", lineAt(data, int64(len(data))))
@@ -37,13 +37,13 @@ func parseObjects(data []byte) ([]jsonObject, error) {
 	return objects, nil
 }
 
-func readArray(d *json.Decoder, data []byte) ([]jsonObject, error) {
+func readArray(d *json.Decoder) ([]jsonObject, error) {
 	if err := expect(d, '[', "a list of nodes"); err != nil {
 		return nil, err
 	}
 	var out []jsonObject
 	for d.More() {
-		o, err := readObject(d, data)
+		o, err := readObject(d)
 		if err != nil {
 			return nil, err
 		}
@@ -58,20 +58,22 @@ func readArray(d *json.Decoder, data []byte) ([]jsonObject, error) {
 	return out, nil
 }
 
-func readObject(d *json.Decoder, data []byte) (jsonObject, error) {
+func readObject(d *json.Decoder) (jsonObject, error) {
 	if err := expect(d, '{', "a node"); err != nil {
 		return jsonObject{}, err
 	}
-	o := jsonObject{line: lineAt(data, d.InputOffset())}
+	o := jsonObject{offset: d.InputOffset()}
+	seen := map[string]bool{}
 	for d.More() {
 		t, err := d.Token()
 		if err != nil {
 			return o, err
 		}
 		f := jsonField{name: t.(string)} // the decoder has made sure that a name is a string
-		if slices.ContainsFunc(o.fields, func(g jsonField) bool { return strings.EqualFold(f.name, g.name) }) {
+		if seen[strings.ToLower(f.name)] {
 			return o, fmt.Errorf("the field %s stands twice in one entry", f.name)
 		}
+		seen[strings.ToLower(f.name)] = true
 		if err := d.Decode(&f.value); err != nil {
 			return o, err
 		}
