@@ -130,3 +130,15 @@ func TestFieldsAnswerWithoutRegardToCase(t *testing.T) {
 		t.Errorf("map is %v", got)
 	}
 }
+
+func TestFieldsThatIrisKnowsBecomeItsSettings(t *testing.T) {
+	values := map[string]string{"ISClacksiz": "5", "iscglobals": "0,0,8,0,0,0", "Journal1MountPoint": "/j1", "Label": "ACME", "SuperServerPort": ""}
+	got := fmt.Sprint(MakeFields(values).CPF())
+	if want := "map[Journal.CurrentDirectory:/j1 config.globals:0,0,8,0,0,0 config.locksiz:5]"; got != want {
+		t.Errorf("settings are %s, want %s", got, want)
+	}
+	values["Nonroot"] = "true"
+	if got := MakeFields(values).CPF(); got["Journal.CurrentDirectory"] != "" {
+		t.Errorf("without root the settings are %v", got)
+	}
+}

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,8 @@ const maxNodes = 9999
 // Load reads both files. It returns the spec, or every problem of both files;
 // nothing outside is touched. The spec is nil when there are problems.
 func Load(in Input) (*Spec, Problems) {
+	in.Defaults.Name = cmp.Or(in.Defaults.Name, "defaults.json")
+	in.Definitions.Name = cmp.Or(in.Definitions.Name, "definitions.json")
 	l := &loader{in: in, damaged: map[string]map[int]bool{}, meant: map[string]string{}}
 	icm, defaults, options := l.global()
 	l.entryInfo = l.entries()
