@@ -147,12 +147,12 @@ func (e *Engine) recordLocked(rec record) error {
 	err := e.journal.append(&rec)
 	if e.journal.seq > before {
 		e.state.apply(rec, offset)
-		close(e.changed)
-		e.changed = make(chan struct{})
 	}
 	if e.journal.err != nil && e.stop != nil {
 		e.stop(e.journal.err)
 	}
+	close(e.changed)
+	e.changed = make(chan struct{})
 	return err
 }
 

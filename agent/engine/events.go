@@ -34,6 +34,9 @@ func (e *Engine) Events(ctx context.Context, after uint64, change string, follow
 		if !follow || ended {
 			return r.last, nil
 		}
+		if err := e.Check(); err != nil {
+			return r.last, err // nothing more will come
+		}
 		if err := r.wait(ctx, changed, progress); err != nil {
 			return r.last, err
 		}
