@@ -45,7 +45,8 @@ func (p *parser) command() error {
 		return p.tryCommand()
 	}
 	// One blank separates a command from its arguments, two mean there are none.
-	none := p.done() || strings.HasPrefix(p.text[p.pos:], "  ")
+	rest := p.text[p.pos:]
+	none := strings.HasPrefix(rest, "  ") || strings.TrimSpace(rest) == ""
 	p.accept(" ")
 	if !cond {
 		p.skip++
@@ -123,7 +124,7 @@ func (p *parser) each(step func() error) error {
 
 func (p *parser) write() error {
 	formatted := false
-	for p.peek() == '!' || p.peek() == '#' || p.peek() == '?' {
+	for p.peek() == '!' || p.peek() == '?' || p.peek() == '#' && !strings.HasPrefix(p.text[p.pos:], "##") {
 		formatted = true
 		if p.accept("?") {
 			v, err := p.expr()

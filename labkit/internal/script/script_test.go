@@ -79,7 +79,7 @@ func TestLinesPrint(t *testing.T) {
 		{`set ^g(1)=1,^g(3)=1 write $order(^g(""),-1),$o(^g(3),-1)`, "31"},
 		{`set ^g(1)=1 kill ^g write $data(^g)`, "0"},
 		{`for i=1:1:3 write i`, "123"},
-		{`for i=1:1:3 { write i if i=2 { quit } }`, "123"},
+		{`for i=1:1:3 { write i if i=2 { quit } }`, "12"},
 		{`for i="a","b" write i`, "ab"},
 		{`if 1=2 write "no"`, ""},
 		{`if 1,'0 write "yes"`, "yes"},

@@ -16,8 +16,9 @@ type Set struct {
 	// journal and before it is acknowledged. Mirroring hangs here.
 	Shipped func(db *DB, rec Record)
 
-	mu  sync.Mutex // one writer at a time gives records their order
-	dbs map[string]*DB
+	mu    sync.Mutex   // one writer at a time gives records their order
+	mapMu sync.RWMutex // guards dbs; never held while a writer waits for a mirror
+	dbs   map[string]*DB
 }
 
 // NewSet returns a set without databases.
@@ -28,8 +29,8 @@ func NewSet(j *Journal) *Set {
 // Mount opens the database in dir, or returns it when it is open already.
 func (s *Set) Mount(dir string) (*DB, error) {
 	dir = withSlash(dir)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.mapMu.Lock()
+	defer s.mapMu.Unlock()
 	if db := s.dbs[dir]; db != nil {
 		return db, nil
 	}
@@ -43,8 +44,8 @@ func (s *Set) Mount(dir string) (*DB, error) {
 
 // Mounted returns the open database in dir, or nil.
 func (s *Set) Mounted(dir string) *DB {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.mapMu.RLock()
+	defer s.mapMu.RUnlock()
 	return s.dbs[withSlash(dir)]
 }
 
@@ -52,6 +53,8 @@ func (s *Set) Mounted(dir string) *DB {
 func (s *Set) Dismount(dir string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.mapMu.Lock()
+	defer s.mapMu.Unlock()
 	db := s.dbs[withSlash(dir)]
 	if db == nil {
 		return nil
@@ -129,19 +132,12 @@ func (s *Set) Receive(db *DB, recs []Record) error {
 	return nil
 }
 
-// Sync makes all databases survive a power cut without the journal.
-func (s *Set) Sync() error {
-	var errs []error
-	for _, db := range s.dbs {
-		errs = append(errs, db.Sync())
-	}
-	return errors.Join(errs...)
-}
-
 // Close closes all databases and the journal.
 func (s *Set) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.mapMu.Lock()
+	defer s.mapMu.Unlock()
 	var errs []error
 	for dir, db := range s.dbs {
 		errs = append(errs, db.Close())
@@ -168,4 +164,22 @@ func WriteWIJ(dir string, format int, clean bool) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
+}
+
+// Sync makes all databases survive a power cut without the journal, while
+// others mount and write.
+func (s *Set) Sync() error {
+	s.mapMu.RLock()
+	var dbs []*DB
+	for _, db := range s.dbs {
+		dbs = append(dbs, db)
+	}
+	s.mapMu.RUnlock()
+	var errs []error
+	for _, db := range dbs {
+		if err := db.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -1,0 +1,314 @@
+package instance
+
+import (
+	"encoding/gob"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"icm/labkit/internal/script"
+	"icm/labkit/internal/store"
+)
+
+// message is all there is on a super-server connection, both ways.
+type message struct {
+	Op               string // hello, get, set, kill, keys, before, mirror-…
+	Client, Dir      string
+	Key, Value       string
+	Prefix, After    string
+	Limit            int
+	Keys             []string
+	Found            bool
+	Error            string
+	Members          []member
+	Mirror, System   string
+	Role             string
+	Seqs             map[string]uint64
+	Records          map[string][]store.Record
+	Active, Bye, Was bool
+	Member           member
+}
+
+// link is one connection. One question is open at a time.
+type link struct {
+	mu   sync.Mutex
+	conn net.Conn
+	enc  *gob.Encoder
+	dec  *gob.Decoder
+}
+
+// linkTimeout bounds one question; mirror partners declare each other dead after it.
+const linkTimeout = 8 * time.Second
+
+func dialLink(addr string) (*link, error) {
+	c, err := net.DialTimeout("tcp", addr, 2*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	return newLink(c), nil
+}
+
+func newLink(c net.Conn) *link {
+	return &link{conn: c, enc: gob.NewEncoder(c), dec: gob.NewDecoder(c)}
+}
+
+func (l *link) ask(m message) (message, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conn.SetDeadline(time.Now().Add(linkTimeout))
+	if err := l.enc.Encode(m); err != nil {
+		return message{}, err
+	}
+	var reply message
+	if err := l.dec.Decode(&reply); err != nil {
+		return message{}, err
+	}
+	return reply, nil
+}
+
+// ecp is both sides of the Enterprise Cache Protocol's stand-in.
+type ecp struct {
+	i       *Instance
+	mu      sync.Mutex
+	servers map[string]*link
+	clients map[string]int // connections by client
+}
+
+func newECP(i *Instance) *ecp {
+	return &ecp{i: i, servers: map[string]*link{}, clients: map[string]int{}}
+}
+
+// remoteDB is a database on a data server.
+type remoteDB struct {
+	e           *ecp
+	server, dir string
+}
+
+func (e *ecp) remote(server, dir string) (database, error) {
+	if e.i.get("ECPServers", server) == "" {
+		return nil, &script.Error{Code: "<NETWORK>", Detail: "*server " + server + " is not defined"}
+	}
+	return remoteDB{e, server, dir}, nil
+}
+
+// ask tries once more on a new connection, as the server may have restarted.
+func (r remoteDB) ask(m message) (message, error) {
+	m.Dir = r.dir
+	var err error
+	for range 2 {
+		var l *link
+		if l, err = r.e.connect(r.server); err != nil {
+			break
+		}
+		var reply message
+		if reply, err = l.ask(m); err != nil {
+			r.e.drop(r.server, l)
+			continue
+		}
+		if reply.Error == notPrimary {
+			r.e.drop(r.server, l)
+			err = fmt.Errorf("%s", reply.Error)
+			continue
+		}
+		if reply.Error != "" {
+			code, detail, _ := strings.Cut(reply.Error, " ")
+			return reply, &script.Error{Code: code, Detail: detail}
+		}
+		return reply, nil
+	}
+	return message{}, &script.Error{Code: "<NETWORK>", Detail: "*" + err.Error()}
+}
+
+func (e *ecp) drop(server string, l *link) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l.conn.Close()
+	if e.servers[server] == l {
+		delete(e.servers, server)
+	}
+}
+
+// connect returns the open connection to a server, or makes one. With a
+// mirror connection the member asked may send us on to the primary.
+func (e *ecp) connect(server string) (*link, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if l := e.servers[server]; l != nil {
+		return l, nil
+	}
+	parts := strings.Split(e.i.get("ECPServers", server)+",,", ",")
+	addrs, mirrored := []string{net.JoinHostPort(parts[0], parts[1])}, parts[2] == "1"
+	var err error
+	for n := 0; n < len(addrs) && n < 8; n++ {
+		var l *link
+		if l, err = dialLink(addrs[n]); err != nil {
+			continue
+		}
+		var reply message
+		reply, err = l.ask(message{Op: "hello", Client: hostname() + ":" + e.i.reg.Name, Found: mirrored})
+		if err == nil && reply.Error == "" {
+			e.servers[server] = l
+			e.i.log.write(0, "ECP.Event", fmt.Sprintf("ECP: Connection to server '%s' (%s) established", server, addrs[n]))
+			return l, nil
+		}
+		l.conn.Close()
+		for _, m := range reply.Members {
+			addrs = append(addrs, net.JoinHostPort(m.Address, strconv.Itoa(m.Port)))
+		}
+		if err == nil {
+			err = fmt.Errorf("%s: %s", addrs[n], reply.Error)
+		}
+	}
+	e.i.log.write(1, "ECP.Event", fmt.Sprintf("ECP: Cannot connect to server '%s': %v", server, err))
+	return nil, err
+}
+
+func (r remoteDB) Get(key string) (string, bool, error) {
+	m, err := r.ask(message{Op: "get", Key: key})
+	return m.Value, m.Found, err
+}
+
+func (r remoteDB) Set(key, value string) error {
+	_, err := r.ask(message{Op: "set", Key: key, Value: value})
+	return err
+}
+
+func (r remoteDB) Kill(key string) error {
+	_, err := r.ask(message{Op: "kill", Key: key})
+	return err
+}
+
+func (r remoteDB) Keys(prefix, after string, limit int) ([]string, error) {
+	m, err := r.ask(message{Op: "keys", Prefix: prefix, After: after, Limit: limit})
+	return m.Keys, err
+}
+
+func (r remoteDB) Before(prefix, limit string) (string, bool, error) {
+	m, err := r.ask(message{Op: "before", Prefix: prefix, After: limit})
+	return m.Value, m.Found, err
+}
+
+// status is one line for each server and each client.
+func (e *ecp) status() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var out []string
+	for _, p := range e.i.section("ECPServers") {
+		state := "Not Connected"
+		if e.servers[p.Key] != nil {
+			state = "Normal"
+		}
+		out = append(out, "ECP server "+p.Key+" "+p.Value+": "+state)
+	}
+	for client := range e.clients {
+		out = append(out, "ECP client "+client+": Normal")
+	}
+	return out
+}
+
+const notPrimary = "<NETWORK> *this mirror member is not the primary"
+
+// hello decides whether a client may use this data server.
+func (e *ecp) hello(m message) (message, bool) {
+	if !e.i.serviceEnabled("%Service_ECP") {
+		return message{Error: "<NETWORK> *%Service_ECP is not enabled"}, false
+	}
+	if m.Found && !e.i.mirror.isPrimary() {
+		return message{Error: notPrimary, Members: e.i.mirror.others()}, false
+	}
+	limit, _ := strconv.Atoi(e.i.get("config", "MaxServerConn"))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.clients[m.Client] == 0 && len(e.clients) >= limit {
+		return message{Error: fmt.Sprintf("<NETWORK> *MaxServerConn is %d", limit)}, false
+	}
+	e.clients[m.Client]++
+	e.i.log.write(0, "ECP.Event", "ECP: Client "+m.Client+" connected")
+	return message{Op: "welcome"}, true
+}
+
+func (e *ecp) goodbye(client string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.clients[client]--; e.clients[client] <= 0 {
+		delete(e.clients, client)
+	}
+}
+
+// answer does what a client asks of one of our databases.
+func (e *ecp) answer(m message) message {
+	db, err := e.i.local(m.Dir)
+	if err != nil {
+		return message{Error: err.Error()}
+	}
+	var reply message
+	switch m.Op {
+	case "get":
+		reply.Value, reply.Found, err = db.Get(m.Key)
+	case "set":
+		err = db.Set(m.Key, m.Value)
+	case "kill":
+		err = db.Kill(m.Key)
+	case "keys":
+		reply.Keys, err = db.Keys(m.Prefix, m.After, m.Limit)
+	case "before":
+		reply.Value, reply.Found, err = db.Before(m.Prefix, m.After)
+	default:
+		err = &script.Error{Code: "<PROTOCOL>"}
+	}
+	if err != nil {
+		return message{Error: err.Error()}
+	}
+	return reply
+}
+
+// serveSuperServer answers connections until the listener is closed.
+func (i *Instance) serveSuperServer(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go i.serveLink(newLink(c))
+	}
+}
+
+func (i *Instance) serveLink(l *link) {
+	defer l.conn.Close()
+	go func() { // an ending instance must not wait for its clients
+		<-i.ended
+		l.conn.Close()
+	}()
+	client := ""
+	defer func() {
+		if client != "" {
+			i.ecp.goodbye(client)
+		}
+	}()
+	for {
+		var m message
+		if l.dec.Decode(&m) != nil {
+			return
+		}
+		var reply message
+		switch {
+		case strings.HasPrefix(m.Op, "mirror-"):
+			reply = i.mirror.answer(m)
+		case m.Op == "hello" && client == "":
+			var ok bool
+			if reply, ok = i.ecp.hello(m); ok {
+				client = m.Client
+			}
+		case client != "":
+			reply = i.ecp.answer(m)
+		default:
+			reply.Error = "<PROTECT>"
+		}
+		if l.enc.Encode(reply) != nil {
+			return
+		}
+	}
+}
