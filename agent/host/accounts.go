@@ -148,5 +148,5 @@ func rootArgs(root string) []string {
 	if root == "/" || root == "" {
 		return nil
 	}
-	return []string{"--root", root}
+	return []string{"--prefix", root}
 }

@@ -113,7 +113,7 @@ func (b Blocks) ContentOf(ctx context.Context, d Device, progress func(done, tot
 	if c.Backup, err = spareCopy(f, d.Size); err != nil || c.Backup != "" {
 		return c, err
 	}
-	c.NonZero, err = FirstNonZero(ctx, f, d.Size, progress)
+	c.NonZero, err = FirstNonZero(ctx, d.Path, d.Size, progress)
 	return c, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,10 +27,25 @@ const (
 // FirstNonZero looks for a byte that is not zero and returns where the first
 // one it met is, or -1. A device up to 64 GiB is read in full; of a larger one
 // the first and last 64 MiB, 50,000 samples spread evenly and 50,000 at random.
-// Progress is told in bytes. The file's size must be given: a block device has
-// none that stat knows.
-func FirstNonZero(ctx context.Context, f *os.File, size int64, progress func(done, total int64)) (int64, error) {
+// Progress is told in bytes. The size must be given: a block device has none
+// that stat knows.
+func FirstNonZero(ctx context.Context, path string, size int64, progress func(done, total int64)) (int64, error) {
+	f, err := openPastCache(path)
+	if err != nil {
+		return -1, fmt.Errorf("cannot read %s: %v", path, err)
+	}
+	defer f.Close()
 	return firstNonZero(ctx, f, size, readInFull, samples, progress)
+}
+
+// openPastCache opens a device so that reads go past the page cache, which
+// belongs to the node's real work. What cannot do that is opened as usual.
+func openPastCache(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECT, 0)
+	if err == nil {
+		return f, nil
+	}
+	return os.Open(path)
 }
 
 func firstNonZero(ctx context.Context, f *os.File, size, full int64, samples int, progress func(done, total int64)) (int64, error) {
@@ -40,8 +56,8 @@ func firstNonZero(ctx context.Context, f *os.File, size, full int64, samples int
 	}
 	edge := min(int64(readEdges), size/2)
 	s.total = 2*edge + int64(samples)*sampleBytes
-	for _, start := range []int64{0, size - edge} {
-		if at, err := s.span(start, start+edge); at >= 0 || err != nil {
+	for _, start := range []int64{0, (size - edge) &^ (sampleBytes - 1)} {
+		if at, err := s.span(start, min(start+edge+sampleBytes, size)); at >= 0 || err != nil {
 			return at, err
 		}
 	}
@@ -80,11 +96,9 @@ type scan struct {
 }
 
 // span reads from start up to end and returns the first byte that is not zero.
-// What was read is dropped from the page cache, which belongs to the node's
-// real work.
 func (s *scan) span(start, end int64) (int64, error) {
 	if s.buf == nil {
-		s.buf, s.zero = make([]byte, chunk), make([]byte, chunk)
+		s.buf, s.zero = alignedBuffer(), make([]byte, chunk)
 	}
 	for at := start; at < end; {
 		if err := s.ctx.Err(); err != nil {
@@ -98,11 +112,17 @@ func (s *scan) span(start, end int64) (int64, error) {
 		if err != nil && !(errors.Is(err, io.EOF) && int64(n) == want) {
 			return -1, fmt.Errorf("cannot read %s at byte %d: %w", s.f.Name(), at+int64(n), err)
 		}
-		_ = unix.Fadvise(int(s.f.Fd()), at, int64(n), unix.FADV_DONTNEED) // only a kindness
 		at += int64(n)
 		s.tell(int64(n))
 	}
 	return -1, nil
+}
+
+// alignedBuffer is where reads past the page cache may go: on a page boundary.
+func alignedBuffer() []byte {
+	b := make([]byte, chunk+sampleBytes)
+	skip := (sampleBytes - int(uintptr(unsafe.Pointer(&b[0]))%sampleBytes)) % sampleBytes
+	return b[skip : skip+chunk]
 }
 
 func (s *scan) tell(n int64) {

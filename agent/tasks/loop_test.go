@@ -70,7 +70,8 @@ func haveTool(name string) bool {
 	return err == nil
 }
 
-// sum is the content of a device and of the file behind it.
+// sum is the content of a device. Through the device one sees what was written
+// to it and has not reached the file behind it yet.
 func sum(t *testing.T, path string) string {
 	t.Helper()
 	f, err := os.Open(path)

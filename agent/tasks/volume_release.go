@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"icm/agent/engine"
 	"icm/agent/host"
@@ -92,9 +93,12 @@ func (d Deps) releaseState(v kind.Volume) (releaseBefore, error) {
 	if v.Device == "null" || v.MountPoint == "" {
 		return releaseBefore{}, nil
 	}
-	text, _, err := d.Units.Read(unit.MountName(v.MountPoint))
+	text, found, err := d.Units.Read(unit.MountName(v.MountPoint))
 	if err != nil {
 		return releaseBefore{}, err
+	}
+	if found && !strings.Contains(text, v.UUID) {
+		return releaseBefore{}, fmt.Errorf("cannot release %s: the volume mounted there is another one than %s", v.MountPoint, v.UUID)
 	}
 	mounts, err := d.Blocks.Mounts()
 	if err != nil {

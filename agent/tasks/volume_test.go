@@ -38,7 +38,7 @@ func testVolume(t *testing.T, dev string) (Deps, *fakeUnits, kind.Volume) {
 
 func TestADeviceThatHoldsAnythingIsRefusedAndNotAByteOfItChanges(t *testing.T) {
 	needRoot(t)
-	const size = 320 * mib
+	const size = 320 * mib // the least that mkfs.xfs takes
 	rows := []struct {
 		name string
 		tool string // that must be there
@@ -104,8 +104,8 @@ func TestADeviceThatHoldsAnythingIsRefusedAndNotAByteOfItChanges(t *testing.T) {
 			}
 			img := image(t, size)
 			row.make(t, img)
-			before := sum(t, img)
 			d, _, v := testVolume(t, attach(t, img))
+			before := sum(t, v.Device)
 			k := volumeMount(d)
 			task := enginetest.NewTask(t, kind.VolumeMount, v)
 
@@ -123,7 +123,7 @@ func TestADeviceThatHoldsAnythingIsRefusedAndNotAByteOfItChanges(t *testing.T) {
 			if err := k.Do(context.Background(), task); err == nil || !strings.Contains(err.Error(), row.says) {
 				t.Errorf("do says %v, want a refusal", err)
 			}
-			if sum(t, img) != before || sum(t, v.Device) != before {
+			if sum(t, v.Device) != before {
 				t.Fatal("the device was written to")
 			}
 		})
