@@ -2,6 +2,7 @@ package unit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -13,6 +14,9 @@ import (
 
 // logLines is how many of a unit's last log lines a failed job tells.
 const logLines = 10
+
+// connectionCheck is how often a waiting job makes sure that somebody is there.
+const connectionCheck = 5 * time.Second
 
 // JobError is a job that systemd ended otherwise than "done".
 type JobError struct {
@@ -46,14 +50,32 @@ func (m *Manager) job(ctx context.Context, verb, name string, f submit) error {
 	if _, err := f(c, ctx, name, "replace", done); err != nil {
 		return fmt.Errorf("cannot %s %s: %w", verb, name, cause(ctx, err))
 	}
-	select {
-	case result := <-done:
-		if result == "done" {
-			return nil
-		}
+	result, err := await(ctx, c, done)
+	switch {
+	case err != nil:
+		return fmt.Errorf("cannot %s %s: %w", verb, name, err)
+	case result != "done":
 		return &JobError{Verb: verb, Unit: name, Result: result, Log: lastLines(ctx, name, begun)}
-	case <-ctx.Done():
-		return fmt.Errorf("cannot %s %s: %w", verb, name, cause(ctx, ctx.Err()))
+	}
+	return nil
+}
+
+// await waits for a job's result. When systemd re-executes itself the
+// connection ends without one.
+func await(ctx context.Context, c *dbus.Conn, done <-chan string) (string, error) {
+	tick := time.NewTicker(connectionCheck)
+	defer tick.Stop()
+	for {
+		select {
+		case result := <-done:
+			return result, nil
+		case <-ctx.Done():
+			return "", cause(ctx, ctx.Err())
+		case <-tick.C:
+			if !c.Connected() {
+				return "", errors.New("systemd closed the connection before the job ended; its outcome is not known")
+			}
+		}
 	}
 }
 
