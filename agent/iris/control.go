@@ -171,3 +171,27 @@ func because(lines []string) string {
 	}
 	return ": " + strings.Join(lines, " | ")
 }
+
+// Healthy reports whether an instance serves and has no alert, and what was seen.
+func (n *Node) Healthy(ctx context.Context, in wire.Instance) (bool, string) {
+	ok, seen := serving(in)
+	if !ok || in.Health == "alert" {
+		return false, seen
+	}
+	if ok, why := n.signOn(ctx, in); !ok {
+		return false, why
+	}
+	return true, seen
+}
+
+// UntilHealthy waits until an instance is healthy.
+func (n *Node) UntilHealthy(ctx context.Context, name string, w Wait) error {
+	return n.until(ctx, w, name+" to be healthy", func(ctx context.Context) (bool, string, error) {
+		in, err := n.Find(ctx, name)
+		if err != nil {
+			return false, err.Error(), permanent(err)
+		}
+		ok, seen := n.Healthy(ctx, in)
+		return ok, seen, nil
+	})
+}

@@ -37,30 +37,21 @@ type Installer struct {
 func Throwaway() secret.Secret { return secret.New("Aa1." + rand.Text()) }
 
 // Command builds the installer's command line; nothing runs yet. Every
-// parameter is given, because the kits' defaults have changed over time. umask
-// and CDPATH are the shell's, so it starts from a shell that has neither ours.
+// parameter is given, because the kits' defaults have changed over time. The
+// shell is there for the umask; the environment has no CDPATH, which would
+// lead the installer astray.
 func (i Installer) Command() host.Command {
 	a := i.Args
 	env := []string{
 		"ISC_PACKAGE_INSTANCENAME=" + a.Instance,
 		"ISC_PACKAGE_INSTALLDIR=" + a.Dir,
-		"ISC_PACKAGE_UNICODE=Y",
-		"ISC_PACKAGE_INITIAL_SECURITY=" + a.Security,
-		"ISC_PACKAGE_MGRUSER=" + a.Account.Owner,
-		"ISC_PACKAGE_MGRGROUP=" + a.Account.OwnerGroup,
-		"ISC_PACKAGE_IRISUSER=" + a.Account.User,
-		"ISC_PACKAGE_IRISGROUP=" + a.Account.Group,
 		"ISC_PACKAGE_STARTIRIS=N",
 		"ISC_PACKAGE_WEB_CONFIGURE=N",
 		"ISC_PACKAGE_CSP_CONFIGURE=N", // the same, as early kits call it
 	}
 	env = appendSet(env, "ISC_PACKAGE_PLATFORM", a.Platform)
-	env = appendPort(env, "ISC_PACKAGE_SUPERSERVER_PORT", a.SuperServerPort)
-	env = appendPort(env, "ISC_PACKAGE_WEBSERVER_PORT", a.WebServerPort)
-	if a.Security != "Minimal" {
-		env = append(env,
-			"ISC_PACKAGE_USER_PASSWORD="+i.Password.Reveal(),
-			"ISC_PACKAGE_CSPSYSTEM_PASSWORD="+i.Password.Reveal())
+	if a.From == "" {
+		env = append(env, i.firstTime()...)
 	}
 	return host.Command{
 		Path: "/bin/sh",
@@ -68,6 +59,27 @@ func (i Installer) Command() host.Command {
 		Env:  env,
 		Dir:  i.KitDir,
 	}
+}
+
+// firstTime is what an upgrade keeps as it is, and must not be told again.
+func (i Installer) firstTime() []string {
+	a := i.Args
+	env := []string{
+		"ISC_PACKAGE_UNICODE=Y",
+		"ISC_PACKAGE_INITIAL_SECURITY=" + a.Security,
+		"ISC_PACKAGE_MGRUSER=" + a.Account.Owner,
+		"ISC_PACKAGE_MGRGROUP=" + a.Account.OwnerGroup,
+		"ISC_PACKAGE_IRISUSER=" + a.Account.User,
+		"ISC_PACKAGE_IRISGROUP=" + a.Account.Group,
+	}
+	env = appendPort(env, "ISC_PACKAGE_SUPERSERVER_PORT", a.SuperServerPort)
+	env = appendPort(env, "ISC_PACKAGE_WEBSERVER_PORT", a.WebServerPort)
+	if a.Security != "Minimal" {
+		env = append(env,
+			"ISC_PACKAGE_USER_PASSWORD="+i.Password.Reveal(),
+			"ISC_PACKAGE_CSPSYSTEM_PASSWORD="+i.Password.Reveal())
+	}
+	return env
 }
 
 func appendSet(env []string, name, value string) []string {

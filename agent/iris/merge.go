@@ -129,3 +129,25 @@ func giveTo(like string, paths ...string) error {
 	}
 	return nil
 }
+
+// PendingUnmet lists the settings of a merge that an instance's configuration
+// does not have. The password hash is left out: IRIS takes it and forgets it.
+func PendingUnmet(in wire.Instance, merge []byte) []wire.Diff {
+	f, err := ReadCPF(in)
+	if err != nil {
+		return []wire.Diff{{What: CPFPath(in), Before: err.Error(), After: "readable"}}
+	}
+	m := cpf.Parse(merge)
+	var want []Setting
+	for _, s := range m.Sections() {
+		if strings.EqualFold(s, "Actions") {
+			continue
+		}
+		for _, k := range m.Keys(s) {
+			if v, _ := m.Get(s, k); !strings.EqualFold(k, "PasswordHash") {
+				want = append(want, Setting{s, k, v})
+			}
+		}
+	}
+	return Unmet(f, want)
+}

@@ -21,14 +21,16 @@ type Node struct {
 	// Home is the agent's own directory.
 	Home string
 
-	run  func(context.Context, host.Command) (host.Output, error)
-	poll time.Duration // between two looks at something that is waited for
+	run func(context.Context, host.Command) (host.Output, error)
+
+	// Poll is the time between two looks at something that is waited for.
+	Poll time.Duration
 }
 
 // New makes a Node.
 func New(root, home string) *Node {
 	run := func(ctx context.Context, c host.Command) (host.Output, error) { return c.Run(ctx) }
-	return &Node{Root: root, Home: home, run: run, poll: time.Second}
+	return &Node{Root: root, Home: home, run: run, Poll: time.Second}
 }
 
 // Program returns the path of the iris command, or "" when there is none.
@@ -47,7 +49,7 @@ func (n *Node) registry() string { return filepath.Join(n.Root, "usr/local/etc/i
 
 // pause waits for one look, or until ctx ends.
 func (n *Node) pause(ctx context.Context) error {
-	t := time.NewTimer(n.poll)
+	t := time.NewTimer(n.Poll)
 	defer t.Stop()
 	select {
 	case <-t.C:

@@ -26,9 +26,25 @@ do ##class(Security.Services).Get("%Service_Terminal",.old)
 set new("AutheEnabled")=$zboolean(old("AutheEnabled"),16,7),new("Enabled")=1
 if +sc=1 set sc=##class(Security.Services).Modify("%Service_Terminal",.new)`
 
-// enableECP lets application servers in.
-const enableECP = `set new("Enabled")=1
-set sc=##class(Security.Services).Modify("%Service_ECP",.new)`
+// enableECP lets application servers in, or no longer.
+func enableECP(on bool) string {
+	value := 0
+	if on {
+		value = 1
+	}
+	return fmt.Sprintf(`set new("Enabled")=%d
+set sc=##class(Security.Services).Modify("%%Service_ECP",.new)`, value)
+}
+
+// maxServerConn is how many application servers an instance has room for.
+func maxServerConn(clients int) string {
+	return fmt.Sprintf(`set new("MaxServerConn")=%d
+set sc=##class(Config.config).Modify(.new)`, clients)
+}
+
+// readProbe writes 0 when the namespace's default database can be read: the
+// global is nobody's.
+const readProbe = `write $data(^icmProbe)`
 
 // ecpEnabled writes 1 when application servers are let in.
 const ecpEnabled = `do ##class(Security.Services).Get("%Service_ECP",.old) write +old("Enabled")`
@@ -42,31 +58,45 @@ if +sc=1,'##class(Config.Databases).Exists(%s) set sc=##class(Config.Databases).
 kill new`, quote(strings.TrimRight(dir, "/")+"/IRIS.DAT"), quote(dir), quote(dir), quote(name), quote(name))
 }
 
-// createRemoteDatabase registers a database of a data server.
+// createRemoteDatabase registers a database of a data server; an existing
+// entry is corrected.
 func createRemoteDatabase(name, server, dir string) string {
-	return fmt.Sprintf(`set new("Directory")=%s,new("Server")=%s
-set sc=1 if '##class(Config.Databases).Exists(%s) set sc=##class(Config.Databases).Create(%s,.new)
-kill new`, quote(dir), quote(server), quote(name), quote(name))
+	return "kill new\n" + fmt.Sprintf(`set new("Directory")=%s,new("Server")=%s`, quote(dir), quote(server)) + "\n" +
+		createOrModify("Config.Databases", name)
 }
 
 // createNamespace registers a namespace over the database of the same name.
-func createNamespace(name string) string {
-	return fmt.Sprintf(`set new("Globals")=%s,new("Routines")=%s
-set sc=1 if '##class(Config.Namespaces).Exists(%s) set sc=##class(Config.Namespaces).Create(%s,.new)
-kill new`, quote(name), quote(name), quote(name), quote(name))
+func createNamespace(name string) string { return createNamespaceOver(name, name) }
+
+func createNamespaceOver(name, database string) string {
+	return "kill new\n" + fmt.Sprintf(`set new("Globals")=%s,new("Routines")=%s`, quote(database), quote(database)) + "\n" +
+		createOrModify("Config.Namespaces", name)
 }
 
 // createECPServer registers a data server; an existing entry is corrected.
-func createECPServer(name, address string, port, mirror int) string {
-	return fmt.Sprintf(`set new("Address")=%s,new("Port")=%d,new("MirrorConnection")=%d
-if ##class(Config.ECPServers).Exists(%s) set sc=##class(Config.ECPServers).Modify(%s,.new)
-else  set sc=##class(Config.ECPServers).Create(%s,.new)
-kill new`, quote(address), port, mirror, quote(name), quote(name), quote(name))
+func createECPServer(name, address string, port int, mirror string) string {
+	return "kill new\n" + fmt.Sprintf(`set new("Address")=%s,new("Port")=%d,new("MirrorConnection")=%s`, quote(address), port, mirror) + "\n" +
+		createOrModify("Config.ECPServers", name)
 }
 
-// namespaceWorks writes 1 when a namespace exists and its globals can be read.
-func namespaceWorks(name string) string {
-	return fmt.Sprintf(`write ##class(%%SYS.Namespace).Exists(%s)+($data(^|%s|oddDEF)>-1)`, quote(name), quote(name))
+// createOrModify writes new into the configuration and leaves the status in sc.
+func createOrModify(class, name string) string {
+	return fmt.Sprintf(`set there=##class(%s).Exists(%s)
+if 'there set sc=##class(%s).Create(%s,.new)
+if there set sc=##class(%s).Modify(%s,.new)`, class, quote(name), class, quote(name), class, quote(name))
+}
+
+// dropRemote takes a namespace off a remote database. Where a local database of
+// the namespace's name exists, the namespace goes back to it.
+func dropRemote(namespace, database, server string) string {
+	return fmt.Sprintf(`kill new set sc=1
+set local=##class(Config.Databases).Exists(%[1]s)
+set new("Globals")=%[1]s,new("Routines")=%[1]s
+if local set sc=##class(Config.Namespaces).Modify(%[1]s,.new)
+if 'local,##class(Config.Namespaces).Exists(%[1]s) set sc=##class(Config.Namespaces).Delete(%[1]s)
+if +sc=1,##class(Config.Databases).Exists(%[2]s) set sc=##class(Config.Databases).Delete(%[2]s)
+if +sc=1,##class(Config.ECPServers).Exists(%[3]s) set sc=##class(Config.ECPServers).Delete(%[3]s)`,
+		quote(namespace), quote(database), quote(server))
 }
 
 // quote makes an ObjectScript string.

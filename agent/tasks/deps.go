@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"icm/agent/host"
+	"icm/agent/iris"
 	"icm/agent/unit"
 )
 
@@ -29,6 +30,9 @@ var _ Units = (*unit.Manager)(nil)
 func (d Deps) withDefaults() Deps {
 	if d.Root == "" {
 		d.Root = "/"
+	}
+	if d.IRIS == nil {
+		d.IRIS = iris.New(d.Root, d.Home)
 	}
 	if d.Units == nil {
 		d.Units = unit.New(d.Root)

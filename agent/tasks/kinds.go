@@ -6,6 +6,7 @@ package tasks
 import (
 	"icm/agent/engine"
 	"icm/agent/host"
+	"icm/agent/iris"
 	"icm/internal/kind"
 )
 
@@ -15,6 +16,8 @@ type Deps struct {
 	Root string
 	// Home is the agent's own directory, where kits and copies lie.
 	Home string
+	// IRIS is IRIS on this node; nil makes one from Root and Home.
+	IRIS *iris.Node
 	// Units is systemd; nil is the one of this node.
 	Units Units
 	// Blocks is where block devices are found; the zero value is this node.
@@ -32,5 +35,24 @@ func Kinds(d Deps) map[string]engine.Kind {
 		kind.AccountEnsure: accountEnsure(d),
 		kind.KernelSet:     kernelSet(d),
 		kind.DirEnsure:     dirEnsure(d),
+		kind.KitFetch:      kitFetch(d),
+		kind.KitUnpack:     kitUnpack(d),
+		kind.KitRemove:     kitRemove(d),
+		kind.IRISInstall:   irisInstall(d),
+		kind.IRISUpgrade:   irisUpgrade(d),
+		kind.IRISSnapshot:  irisSnapshot(d),
+		kind.IRISDiscard:   irisDiscard(d),
+		kind.IRISLicense:   irisLicense(d),
+		kind.IRISConfigure: irisConfigure(d),
+		kind.IRISUnit:      irisUnit(d),
+		kind.IRISStart:     irisStart(d),
+		kind.IRISStop:      irisStop(d),
+		kind.IRISHealth:    irisHealth(d),
+		kind.IRISVerify:    irisVerify(d),
+		kind.IRISNamespace: irisNamespace(d),
+		kind.IRISRemove:    irisRemove(d),
+		kind.ECPServe:      ecpServe(d),
+		kind.ECPConnect:    ecpConnect(d),
+		kind.DataRemove:    dataRemove(d),
 	}
 }
