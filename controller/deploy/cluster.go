@@ -33,6 +33,9 @@ func (j *Job) site(verb Verb) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+	if problems := in.topo.InstallProblems(); verb == VerbInstall && len(problems) > 0 {
+		return nil, &InputError{problems}
+	}
 	p, err := j.instances()
 	if err != nil {
 		return nil, err

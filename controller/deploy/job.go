@@ -62,7 +62,7 @@ func (j *Job) read() (plans, error) {
 	}{{j.Files.Defaults, &in.Defaults}, {j.Files.Definitions, &in.Definitions}} {
 		data, err := os.ReadFile(f.path)
 		if err != nil {
-			missing = append(missing, spec.Problem{Text: fmt.Sprintf("cannot read the %s: %v", filepath.Base(f.path), rootCause(err)), Hint: "icm looks in the working directory; -defaults and -definitions name other files", Pos: spec.Position{File: j.short(f.path)}})
+			missing = append(missing, spec.Problem{Text: fmt.Sprintf("cannot be read: %v", rootCause(err)), Hint: "icm looks in the working directory; -defaults and -definitions name other files", Pos: spec.Position{File: j.short(f.path)}})
 		}
 		*f.into = spec.File{Name: j.short(f.path), Data: data}
 	}
@@ -78,8 +78,12 @@ func (j *Job) read() (plans, error) {
 	if len(problems) > 0 {
 		return plans{}, &InputError{problems}
 	}
-	for _, w := range s.Warnings {
-		j.warn("%s", w)
+	for _, w := range append(append(spec.Problems{}, s.Warnings...), topo.Warnings...) {
+		text := w.String()
+		if w.Hint != "" {
+			text += " (" + w.Hint + ")"
+		}
+		j.warn("%s", text)
 	}
 	return plans{spec: s, topo: topo}, nil
 }

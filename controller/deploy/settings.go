@@ -74,11 +74,13 @@ func settingsOf(f spec.Fields, n nodeFacts, needKit bool) (settings, error) {
 	s.Account = kind.Account{Owner: f.Get("OwnerAccount"), OwnerUID: 51773, OwnerGroup: f.Get("OwnerGroup"), User: f.Get("IRISUser"), Group: f.Get("IRISGroup")}
 	s.Instance = kind.Instance{Name: strings.ToUpper(f.Get("ISCInstance")), Dir: f.Get("ISCInstallDir"), Owner: s.Account.Owner, Group: s.Account.Group}
 	s.Security, s.Namespace, s.systemMode = f.Get("InitialSecurity"), strings.ToUpper(f.Get("Namespace")), f.Get("SystemMode")
+	// Fields that nobody set are left to the kit: its own defaults fit its
+	// own version.
+	s.cpf = f.CPF()
 	s.superServerPort, s.webServerPort = f.Int("SuperServerPort"), f.Int("WebServerPort")
 	s.hasPassword, s.licenseServers = n.hasPassword, n.licenseServers
 	s.volumes(f, n)
 	s.kernel(f)
-	s.configuration(f)
 	if n.licenseSHA != "" {
 		s.License = &kind.License{Instance: s.Instance, Secret: secretLicense, SHA256: n.licenseSHA}
 	}
@@ -149,24 +151,6 @@ func hugePages(f spec.Fields) int {
 		mb += n
 	}
 	return (mb + 300) * 102 / 200
-}
-
-// configuration collects what iris.cpf must say. Fields that nobody set are
-// left to the kit: its own defaults fit its own version.
-func (s *settings) configuration(f spec.Fields) {
-	s.cpf = map[string]string{
-		"config.wijdir":              withSlash(f.Get("WIJMountPoint")),
-		"Journal.CurrentDirectory":   withSlash(f.Get("Journal1MountPoint")),
-		"Journal.AlternateDirectory": withSlash(f.Get("Journal2MountPoint")),
-	}
-	for _, field := range spec.Table {
-		if field.CPF == "" || !given(f, field.Name) {
-			continue
-		}
-		if _, is := s.cpf[field.CPF]; !is {
-			s.cpf[field.CPF] = f.Get(field.Name)
-		}
-	}
 }
 
 func (s *settings) kit(f spec.Fields) error {
