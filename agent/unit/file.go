@@ -102,5 +102,8 @@ func (m *Manager) Remove(ctx context.Context, name string) error {
 	if err := atomicfile.SyncDir(filepath.Dir(m.Path(name))); err != nil {
 		return fmt.Errorf("cannot remove unit %s: %v", name, err)
 	}
-	return m.Reload(ctx)
+	if err := m.Reload(ctx); err != nil {
+		return err
+	}
+	return m.forgetFailure(ctx, name)
 }

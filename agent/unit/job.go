@@ -84,6 +84,8 @@ func await(ctx context.Context, c *dbus.Conn, done <-chan string) (string, error
 func lastLines(ctx context.Context, name string, since time.Time) []string {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
+	// What the unit said last may still be on its way into the journal.
+	_, _ = host.Command{Path: "journalctl", Args: []string{"--sync"}}.Run(ctx)
 	out, err := journalCommand(name, since).Run(ctx)
 	if err != nil {
 		return nil

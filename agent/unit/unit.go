@@ -127,8 +127,24 @@ func (m *Manager) call(ctx context.Context, what string, f func(context.Context,
 
 // cause prefers the reason a context ended over "context deadline exceeded".
 func cause(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return errors.Join(context.Cause(ctx), ctx.Err())
+	switch why := context.Cause(ctx); why {
+	case nil:
+		return err
+	case ctx.Err():
+		return why
+	default:
+		return fmt.Errorf("%w: %w", why, ctx.Err())
+	}
+}
+
+// forgetFailure clears a unit's "failed", which systemd would otherwise show
+// for a unit that is long gone.
+func (m *Manager) forgetFailure(ctx context.Context, name string) error {
+	err := m.call(ctx, "reset "+name, func(ctx context.Context, c *dbus.Conn) error {
+		return c.ResetFailedUnitContext(ctx, name)
+	})
+	if isNoSuchUnit(err) {
+		return nil
 	}
 	return err
 }
