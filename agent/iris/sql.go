@@ -46,6 +46,7 @@ func sqlError(text string) string {
 }
 
 var (
+	sqlPrompt  = regexp.MustCompile(`^(\[SQL\])?[%A-Za-z][%A-Za-z0-9_-]*>>`)
 	sqlTrailer = regexp.MustCompile(`^[0-9]+ Rows?(\(s\))? Affected`)
 	sqlRule    = regexp.MustCompile(`^\|?( *:?-+:? *\|)+ *$`)
 )
@@ -59,7 +60,7 @@ func sqlRows(text string) string {
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		switch {
-		case strings.HasPrefix(line, "[SQL]"):
+		case sqlPrompt.MatchString(line):
 			begun = true // the statement, echoed or not, follows the prompt
 			continue
 		case !begun:

@@ -49,6 +49,7 @@ func reason(said string, exit int) (why, hint string) {
 		{"could not resolve", "the name of the server is not known here", "check KitURL, and the node's resolver"},
 		{"unable to resolve", "the name of the server is not known here", "check KitURL, and the node's resolver"},
 		{"refused", "the server refuses the connection", "check that the server of KitURL runs and that the node may reach it"},
+		{"connect to server", "nothing accepts connections there: the server refuses, or cannot be reached", "check that the server of KitURL runs and that the node may reach it"},
 		{"timed out", "the server does not answer", "check that the node may reach the server of KitURL"},
 		{"operation too slow", "the download stood still for two minutes", "run the command again: it goes on where it stopped"},
 		{"certificate", "the server's certificate is not trusted by the node", "add its certificate authority to the node, or use http or file"},
