@@ -157,7 +157,7 @@ func mergeProps(into, props map[string]string) {
 func (i *Instance) actionDatabase(a cpf.Action) error {
 	name, dir, server := strings.ToUpper(a.Prop("Name")), slashed(a.Prop("Directory")), a.Prop("Server")
 	if name == "" || dir == "" {
-		return errors.New("Name and Directory are needed")
+		return complain("Name and Directory are needed")
 	}
 	if server != "" {
 		return i.put("Databases", name, dir+","+server)
@@ -181,13 +181,13 @@ func (i *Instance) actionUser(a cpf.Action) error {
 		}
 	}
 	return i.withSecurity(func(s *security) error {
-		name, u := s.user(a.Prop("Name"))
+		_, u := s.user(a.Prop("Name"))
 		if u == nil && strings.EqualFold(a.Name, "ModifyUser") {
 			return fmt.Errorf("user %s does not exist", a.Prop("Name"))
 		}
 		if u == nil {
-			name, u = a.Prop("Name"), &account{}
-			s.Users[name] = u
+			u = &account{}
+			s.Users[a.Prop("Name")] = u
 		}
 		if hash != "" {
 			u.Hash = hash

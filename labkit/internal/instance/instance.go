@@ -93,11 +93,6 @@ func (i *Instance) setState(change func(*control.State)) {
 	}
 }
 
-func (i *Instance) superPort() int {
-	n, _ := strconv.Atoi(i.get("Startup", "DefaultPort"))
-	return n
-}
-
 // health is what the monitor thinks, unless the fault file knows better.
 func (i *Instance) health() string {
 	if h := control.Faults(i.mgr())["health"]; h != "" {

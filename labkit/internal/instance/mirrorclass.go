@@ -120,5 +120,5 @@ func (m *mirror) configure(a cpf.Action) error {
 	case member == "drasync":
 		return m.join(a.Prop("Name"), system, drAsync, m.i.reg.Name, host, "", info)
 	}
-	return errors.New("Member must be primary, backup, drasync or auto")
+	return complain("Member must be primary, backup, drasync or auto")
 }

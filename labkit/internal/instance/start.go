@@ -88,11 +88,19 @@ func (i *Instance) refuse(before control.State, err error) error {
 	return err
 }
 
+// complaint is a sentence of messages.log in the product's own words, which
+// begin with capitals and end with stops.
+type complaint string
+
+func (c complaint) Error() string { return string(c) }
+
+func complain(format string, args ...any) error { return complaint(fmt.Sprintf(format, args...)) }
+
 // lock takes the instance's lock for the life of this process.
 func (i *Instance) lock() error {
 	f, err := os.OpenFile(control.LockPath(i.mgr()), os.O_CREATE|os.O_RDWR, 0o664)
 	if err != nil {
-		return fmt.Errorf("Cannot open lock file: %w", err)
+		return complain("Cannot open lock file: %v", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
@@ -108,7 +116,7 @@ var lockFile *os.File
 
 func (i *Instance) checkFaults(Options) error {
 	if text := i.faults["precheck"]; text == "fail" {
-		return errors.New("Error: OS Package Requirements Check Failed.")
+		return complain("Error: OS Package Requirements Check Failed.")
 	}
 	if i.fault("crash-on-start") != 0 {
 		i.state.Save(i.mgr())
@@ -131,7 +139,7 @@ func (i *Instance) checkPath(Options) error {
 	for dir := i.mgr(); dir != "/"; dir = filepath.Dir(dir) {
 		st, err := os.Stat(dir)
 		if err != nil || !groupMay(st, 0o5) {
-			return errors.New("Element of path manager_subdirectory could not be read (errno 2).")
+			return complain("Element of path manager_subdirectory could not be read (errno 2).")
 		}
 	}
 	return nil
@@ -150,10 +158,10 @@ func groupMay(st os.FileInfo, want os.FileMode) bool {
 func (i *Instance) configure(o Options) error {
 	conf, err := cpf.Load(i.reg.CPFPath())
 	if err != nil {
-		return fmt.Errorf("Cannot read configuration file: %w", err)
+		return complain("Cannot read configuration file: %v", err)
 	}
 	if conf.HasSection("Actions") {
-		return errors.New("Section [Actions] is only legal in a merge file, not in " + i.reg.CPFPath())
+		return complaint("Section [Actions] is only legal in a merge file, not in " + i.reg.CPFPath())
 	}
 	i.conf = conf
 	fmt.Fprintf(o.Progress, "Using '%s' configuration file\n\nStarting Control Process\n", filepath.Base(i.reg.CPF))
@@ -186,10 +194,10 @@ func (i *Instance) checkDirectories(Options) error {
 		}
 		st, err := os.Stat(d.dir)
 		if err != nil || !st.IsDir() {
-			return fmt.Errorf("%s %s does not exist", d.what, d.dir)
+			return complain("%s %s does not exist", d.what, d.dir)
 		}
 		if os.Geteuid() != 0 && (!groupMay(st, 0o7) || syscall.Access(d.dir, 7) != nil) {
-			return fmt.Errorf("%s %s is not writable by the instance owner and group", d.what, d.dir)
+			return complain("%s %s is not writable by the instance owner and group", d.what, d.dir)
 		}
 	}
 	return nil
@@ -253,7 +261,7 @@ func (i *Instance) openData(before control.State) error {
 	}
 	missing, err := i.set.Recover()
 	if err != nil {
-		return fmt.Errorf("Journal restore failed: %w", err)
+		return complain("Journal restore failed: %v", err)
 	}
 	if abnormal || missing > 0 {
 		i.log.write(0, "Journal.Event", fmt.Sprintf("Journal restore finished: %d records restored", missing))
@@ -280,7 +288,7 @@ func (i *Instance) mountAll() error {
 		case err == nil:
 			i.log.write(0, "Database.MountedRW", fmt.Sprintf("Mounted database %s (SFN %d) read-write.", slashed(dir), n))
 		case errors.As(err, &tooNew), strings.EqualFold(p.Key, "IRISSYS"):
-			return fmt.Errorf("Cannot mount database %s: %w", p.Key, err)
+			return complain("Cannot mount database %s: %v", p.Key, err)
 		default:
 			i.alert(2, "Database.MountFailed", fmt.Sprintf("Cannot mount database %s (%s): %v", p.Key, dir, err))
 		}
@@ -294,12 +302,12 @@ func (i *Instance) serve(o Options) error {
 	i.set.Shipped = i.mirror.ship
 	super, err := net.Listen("tcp", ":"+i.conf.Get("Startup", "DefaultPort"))
 	if err != nil {
-		return fmt.Errorf("Superserver port %s is in use: %w", i.conf.Get("Startup", "DefaultPort"), err)
+		return complain("Superserver port %s is in use: %v", i.conf.Get("Startup", "DefaultPort"), err)
 	}
 	i.listeners = append(i.listeners, super)
 	socket, err := control.Listen(i.mgr())
 	if err != nil {
-		return fmt.Errorf("Cannot open control socket: %w", err)
+		return complain("Cannot open control socket: %v", err)
 	}
 	i.listeners = append(i.listeners, socket)
 	i.startWeb()

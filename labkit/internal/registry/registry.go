@@ -17,7 +17,9 @@ const Default = "/usr/local/etc/irissys"
 
 // ErrOwnership means somebody else than root (or the user of a registry of
 // their own) owns the registry. Nothing in it can be believed then.
-var ErrOwnership = errors.New("Invalid registry ownership") //nolint:staticcheck // the exact words of the interface
+//
+//lint:ignore ST1005 the exact words of the interface
+var ErrOwnership = errors.New("Invalid registry ownership")
 
 // Instance is one line of the registry.
 type Instance struct {

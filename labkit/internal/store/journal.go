@@ -121,7 +121,8 @@ func (j *Journal) next(dir string) error {
 	if err != nil {
 		return fmt.Errorf("cannot open journal: %w", err)
 	}
-	if _, err := f.Write(header("JRN", j.Format)); err == nil {
+	_, err = f.Write(header("JRN", j.Format))
+	if err == nil {
 		err = f.Sync()
 	}
 	if err == nil {
