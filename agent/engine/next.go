@@ -97,6 +97,9 @@ func (t *task) toUndo(k Kind) bool {
 	return false
 }
 
+// notUndone stands between why a change was undone and what could not be.
+const notUndone = "; not undone: "
+
 func endUndo(c *change, kinds map[string]Kind) move {
 	var left []string
 	for i := len(c.tasks) - 1; i >= 0; i-- {
@@ -111,7 +114,7 @@ func endUndo(c *change, kinds map[string]Kind) move {
 	if len(left) == 0 {
 		return c.become(wire.StatusUndone, c.err, c.hint)
 	}
-	return c.become(wire.StatusError, c.err+"; not undone: "+strings.Join(left, "; "), c.hint)
+	return c.become(wire.StatusError, c.err+notUndone+strings.Join(left, "; "), c.hint)
 }
 
 func (c *change) become(s wire.Status, why, hint string) move {

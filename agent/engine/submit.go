@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"icm/internal/wire"
 )
@@ -118,7 +119,8 @@ func (e *Engine) Abort(_ context.Context, req wire.AbortRequest) (wire.AbortRepl
 	}
 	why := "aborted"
 	if c.status == wire.StatusError {
-		why = "aborted after " + c.err
+		before, _, _ := strings.Cut(c.err, notUndone) // the new try says it anew
+		why = "aborted after " + strings.TrimPrefix(before, "aborted after ")
 	}
 	if err := e.recordLocked(c.become(wire.StatusUndo, why, "").rec.value()); err != nil {
 		return wire.AbortReply{}, err
