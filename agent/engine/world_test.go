@@ -171,17 +171,6 @@ func (s *session) end() error {
 	return err
 }
 
-// died waits until Run has ended by itself, and gives the directory free.
-func (s *session) died() error {
-	s.t.Helper()
-	err := <-s.ran
-	s.stop()
-	if errClose := s.Close(); errClose != nil {
-		s.t.Fatal(errClose)
-	}
-	return err
-}
-
 // finish follows the change to its end and returns where it stands.
 func (s *session) finish(id string) wire.ChangeState {
 	s.t.Helper()
