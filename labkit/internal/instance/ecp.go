@@ -278,9 +278,14 @@ func (i *Instance) serveSuperServer(l net.Listener) {
 
 func (i *Instance) serveLink(l *link) {
 	defer l.conn.Close()
+	served := make(chan struct{})
+	defer close(served)
 	go func() { // an ending instance must not wait for its clients
-		<-i.ended
-		l.conn.Close()
+		select {
+		case <-i.ended:
+			l.conn.Close()
+		case <-served:
+		}
 	}()
 	client := ""
 	defer func() {

@@ -124,8 +124,11 @@ chown irisowner /data; mkdir -p /wij
 sed -i 's!^wijdir=!wijdir=/wij/!' /usr/irissys/iris.cpf
 iris start IRIS quietly >/tmp/out && fail "started with a WIJ directory of root's"
 chown irisowner:irisusr /wij; chmod 775 /wij
+sed -i 's!^PasswordHash=!PasswordHash=FBFE8593AEFA510C27FD184738D6E865A441DE98,u4ocm4qh!' /usr/irissys/iris.cpf
 ISC_CPF_MERGE_FILE=/nowhere.cpf iris start IRIS quietly >/tmp/out || fail "a missing merge file stopped the start: $(cat /tmp/out)"
 has 'cannot open merge file' "$(cat /tmp/out)"; ready
+has '42' "$(printf '_SYSTEM\nSYS\nwrite 6*7\nhalt\n' | su stranger -c 'iris session IRIS')"
+has 'Access Denied' "$(printf 'CSPSystem\nSYS\n' | su stranger -c 'iris session IRIS')"
 has 'SuperServers: 1972' "$(iris list IRIS)"
 [ "$(iris qlist IRIS | tr -cd '^' | wc -c)" = 13 ] || fail "14 fields: $(iris qlist IRIS)"
 chown stranger /usr/local/etc/irissys; has 'Invalid registry ownership' "$(iris start AS quietly)"; chown root /usr/local/etc/irissys
