@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"icm/agent/engine"
@@ -39,7 +41,7 @@ func (d Deps) lookVolumeMount(ctx context.Context, t *engine.Task) (wire.Look, e
 	if err != nil {
 		return wire.Look{}, err
 	}
-	l := f.look(v, d.unitMatches(ctx, v))
+	l := f.look(v, d.unitMatches(ctx, v, f.Device))
 	if f.Action == actDirectory && isDir(d.path(v.MountPoint)) {
 		l.Satisfied, l.Diffs = true, nil
 	}
@@ -131,10 +133,9 @@ func (d Deps) format(ctx context.Context, t *engine.Task, v kind.Volume, f volum
 }
 
 func (d Deps) mount(ctx context.Context, t *engine.Task, v kind.Volume, f volumeFound) error {
-	what := whatByLink(v)
-	if !d.linkAppears(ctx, v, f.Device) {
-		what = whatByUUID(v)
-		t.Logf("There is no %s (no udev here): mounting by UUID without it", whatByLink(v))
+	what := d.whatToMount(ctx, v, f.Device)
+	if what != whatByLink(v) {
+		t.Logf("There is no %s (no udev here): mounting %s", whatByLink(v), what)
 	}
 	if err := makeDirs(d.path(v.MountPoint)); err != nil {
 		return err
@@ -150,6 +151,17 @@ func (d Deps) mount(ctx context.Context, t *engine.Task, v kind.Volume, f volume
 		return err
 	}
 	return d.checkMounted(v, f.Device)
+}
+
+func (d Deps) whatToMount(ctx context.Context, v kind.Volume, dev host.Device) string {
+	if d.linkAppears(ctx, v, dev) {
+		return whatByLink(v)
+	}
+	out, err := host.Command{Path: "findfs", Args: []string{whatByUUID(v)}}.Run(ctx)
+	if err == nil && strings.TrimSpace(out.Stdout) == dev.Path {
+		return whatByUUID(v)
+	}
+	return dev.Path
 }
 
 // linkAppears waits for udev to notice the file system, where udev runs.
@@ -232,10 +244,11 @@ func (d Deps) restoreUnit(ctx context.Context, v kind.Volume, before volumeBefor
 
 // unitMatches reports whether the volume is mounted at every boot as we would
 // have it.
-func (d Deps) unitMatches(ctx context.Context, v kind.Volume) bool {
+func (d Deps) unitMatches(ctx context.Context, v kind.Volume, dev host.Device) bool {
 	name := unit.MountName(v.MountPoint)
-	text, found, err := d.Units.Read(name)
-	if err != nil || !found || text != mountUnit(v, whatByLink(v)) && text != mountUnit(v, whatByUUID(v)) {
+	text, _, err := d.Units.Read(name)
+	fits := []string{mountUnit(v, whatByLink(v)), mountUnit(v, whatByUUID(v)), mountUnit(v, dev.Path)}
+	if err != nil || !slices.Contains(fits, text) {
 		return false
 	}
 	st, err := d.Units.Status(ctx, name)

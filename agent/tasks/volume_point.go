@@ -104,7 +104,7 @@ func (d Deps) inFstab(point string) bool {
 // RequiresMountsFor, and then does not start without it.
 func mountUnit(v kind.Volume, what string) string {
 	return unit.Marker + fmt.Sprintf(`[Unit]
-Description=InterSystems IRIS volume %[1]s (%[2]s)
+Description=InterSystems IRIS volume %[1]s (%[2]s, %[6]s)
 
 [Mount]
 What=%[3]s
@@ -116,7 +116,7 @@ TimeoutSec=10min
 
 [Install]
 WantedBy=local-fs.target
-`, unitText(v.Purpose), unitText(v.Label), unitText(what), unitText(v.MountPoint), v.FileSystem)
+`, unitText(v.Purpose), unitText(v.Label), unitText(what), unitText(v.MountPoint), v.FileSystem, v.UUID)
 }
 
 // unitText keeps systemd from reading a specifier in a value.
@@ -124,6 +124,7 @@ func unitText(s string) string { return strings.ReplaceAll(s, "%", "%%") }
 
 // whatByLink is how a volume is named where udev runs: systemd then waits for
 // the device at boot. whatByUUID is for a node without udev, such as a
-// container: mount(8) looks for the UUID itself.
+// container: mount(8) looks for the UUID itself. Where it cannot, because a
+// container's nodes have other names than the kernel's, the node's path is left.
 func whatByLink(v kind.Volume) string { return "/dev/disk/by-uuid/" + v.UUID }
 func whatByUUID(v kind.Volume) string { return "UUID=" + v.UUID }

@@ -33,6 +33,7 @@ func testVolume(t *testing.T, dev string) (Deps, *fakeUnits, kind.Volume) {
 	}
 	u.devices[whatByUUID(v)] = dev
 	u.devices[whatByLink(v)] = dev
+	u.devices[dev] = dev
 	return Deps{Root: "/", Units: u}.withDefaults(), u, v
 }
 
