@@ -58,16 +58,28 @@ func (b Blocks) Find(word string) (Device, error) {
 	if err != nil {
 		return Device{}, fmt.Errorf("cannot find %s: %v", word, err)
 	}
-	name := strings.ReplaceAll(strings.TrimPrefix(real, b.Dev+"/"), "/", "!") // sysfs writes cciss/c0d0 so
-	if target, err := os.Readlink(filepath.Join(b.Dev, "block", name)); err == nil {
-		name = filepath.Base(target)
-	}
-	d, err := b.byName(name)
+	d, err := b.byName(b.kernelName(real))
 	if err != nil {
 		return Device{}, fmt.Errorf("%s: %w", word, err)
 	}
 	d.Path = real
 	return d, b.checkNode(d)
+}
+
+// kernelName is what the kernel calls the device behind a node in /dev. The
+// node may have another name, as one that was made by hand or for a container
+// has: the number decides. Where there is no node, as in tests, its name does.
+func (b Blocks) kernelName(path string) string {
+	if number, ok := deviceNumber(path); ok {
+		if loc, err := os.Readlink(filepath.Join(b.Sys, "dev/block", number)); err == nil {
+			return filepath.Base(loc)
+		}
+	}
+	name := strings.ReplaceAll(strings.TrimPrefix(path, b.Dev+"/"), "/", "!") // sysfs writes cciss/c0d0 so
+	if target, err := os.Readlink(filepath.Join(b.Dev, "block", name)); err == nil {
+		name = filepath.Base(target)
+	}
+	return name
 }
 
 func (b Blocks) byName(name string) (Device, error) {

@@ -15,17 +15,23 @@ func (b Blocks) checkNode(d Device) error {
 	if b.Dev != "/dev" {
 		return nil // a test's directory has no real devices
 	}
-	var st unix.Stat_t
-	if err := unix.Stat(d.Path, &st); err != nil {
-		return fmt.Errorf("cannot look at %s: %v", d.Path, err)
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFBLK {
+	n, ok := deviceNumber(d.Path)
+	if !ok {
 		return fmt.Errorf("%s: %w", d.Path, ErrNoDevice)
 	}
-	if n := fmt.Sprintf("%d:%d", unix.Major(st.Rdev), unix.Minor(st.Rdev)); n != d.Number {
+	if n != d.Number {
 		return fmt.Errorf("%s is device %s, but the kernel calls %s by that name", d.Path, n, d.Number)
 	}
 	return nil
+}
+
+// deviceNumber is the "major:minor" of a block device's node.
+func deviceNumber(path string) (string, bool) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFBLK {
+		return "", false
+	}
+	return fmt.Sprintf("%d:%d", unix.Major(st.Rdev), unix.Minor(st.Rdev)), true
 }
 
 // OpenExclusive opens a device for reading in the way that the kernel refuses

@@ -111,12 +111,30 @@ func (j *Job) preflight(ctx context.Context, pr *prepared, verb Verb, _ map[stri
 	if err != nil {
 		return err
 	}
-	for _, f := range found {
-		if f.Result == "warn" {
-			j.World.Report.Report(Event{Kind: Warned, Subject: f.Node, Text: f.Text})
-		}
-	}
+	j.warnOnce(found)
 	return FailedFindings(found)
+}
+
+// warnOnce tells each warning once, with the nodes it was found on.
+func (j *Job) warnOnce(found []NodeFinding) {
+	nodes := map[string][]string{}
+	var order []string
+	for _, f := range found {
+		if f.Result != "warn" {
+			continue
+		}
+		if nodes[f.Text] == nil {
+			order = append(order, f.Text)
+		}
+		nodes[f.Text] = append(nodes[f.Text], f.Node)
+	}
+	for _, text := range order {
+		where := nodes[text][0]
+		if n := len(nodes[text]); n > 1 {
+			where = fmt.Sprintf("%s and %d more", where, n-1)
+		}
+		j.warn("%s: %s", where, text)
+	}
 }
 
 // FailedFindings is the refusal that findings come to, nil when none failed.

@@ -75,7 +75,7 @@ func startInstance(s settings) []draft {
 	return []draft{
 		{key: keyStart, kind: kind.IRISStart, summary: "Start " + s.Instance.Name, args: s.start(), need: ifEither, with: []string{keyStop, keyConfigure}},
 		{key: "health", kind: kind.IRISHealth, summary: "Wait until " + s.Instance.Name + " is ready", args: s.start(), need: ifWith, with: []string{keyStart}},
-		{key: "verify", kind: kind.IRISVerify, summary: "Read the configuration back", args: s.configure(), need: ifEither, with: []string{keyStart}},
+		{key: "verify", kind: kind.IRISVerify, summary: "Read the configuration back", args: s.verify(), need: ifEither, with: []string{keyStart}},
 	}
 }
 
@@ -122,7 +122,7 @@ func upgradeInstance(s settings, from string) []draft {
 		{key: keyUpgrade, kind: kind.IRISUpgrade, summary: fmt.Sprintf("Upgrade %s from %s to %s", s.Instance.Name, from, s.KitInfo.Version), args: s.install(from)},
 		{key: keyStart, kind: kind.IRISStart, summary: "Start " + s.Instance.Name, args: s.start(), need: ifWith, with: serves},
 		{key: "health", kind: kind.IRISHealth, summary: "Wait until " + s.Instance.Name + " is ready", args: s.start(), need: ifWith, with: serves},
-		{key: "verify", kind: kind.IRISVerify, summary: "Read the configuration back", args: s.configure(), need: ifWith, with: serves},
+		{key: "verify", kind: kind.IRISVerify, summary: "Read the configuration back", args: s.verify(), need: ifWith, with: serves},
 	}
 }
 

@@ -215,6 +215,14 @@ func (s settings) configure() kind.Configure {
 	return c
 }
 
+// verify is what is read back: everything but the password, of which nobody
+// keeps anything that could be compared.
+func (s settings) verify() kind.Configure {
+	c := s.configure()
+	c.PasswordSecret = ""
+	return c
+}
+
 func (s settings) start() kind.Start {
 	return kind.Start{Instance: s.Instance, Seconds: defaultStartSeconds}
 }
