@@ -140,7 +140,7 @@ func (c *Conn) wait(ctx context.Context, s *ssh.Session) (Result, error) {
 		return c.result(err)
 	case <-ctx.Done():
 	}
-	_ = s.Signal(ssh.SIGTERM) // an sshd before 7.9 ignores it; closing follows
+	_ = s.Signal(ssh.SIGTERM) // sshd before 7.9, or for root, ignores it; closing follows
 	grace := time.NewTimer(stopGrace)
 	defer grace.Stop()
 	select {
@@ -150,7 +150,7 @@ func (c *Conn) wait(ctx context.Context, s *ssh.Session) (Result, error) {
 		return Result{}, c.Err()
 	case <-grace.C:
 		_ = s.Close()
-		return Result{}, fmt.Errorf("the command did not stop on SIGTERM, its session was closed: %w", ctx.Err())
+		return Result{}, fmt.Errorf("the command did not stop on SIGTERM; its session was closed, and it may still run on the node: %w", ctx.Err())
 	}
 }
 
@@ -171,11 +171,19 @@ func (c *Conn) result(err error) (Result, error) {
 func (c *Conn) sortSession(what string, err error) error {
 	var refused *ssh.OpenChannelError
 	var missing *ssh.ExitMissingError
-	switch {
-	case c.Err() != nil:
-		return fmt.Errorf("%s: %w", what, c.Err())
-	case errors.As(err, &refused):
+	if errors.As(err, &refused) {
 		return fmt.Errorf("%s: the node's sshd refuses it: %s (MaxSessions may be reached)", what, refused.Message)
+	}
+	// What a session says of a dying connection comes a moment before the
+	// connection's own end, and is not worth reading.
+	dying := time.NewTimer(time.Second)
+	defer dying.Stop()
+	select {
+	case <-c.lost:
+		return fmt.Errorf("%s: %w", what, c.Err())
+	case <-dying.C:
+	}
+	switch {
 	case errors.As(err, &missing), isClosed(err):
 		return fmt.Errorf("%s: %w: it ended without a status", what, ErrLost)
 	default:
