@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,8 +41,8 @@ func (a *Agent) Start() error {
 	if err != nil {
 		return err
 	}
-	// An abstract address: it needs no file, and ends with the listener.
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: "@"})
+	// An abstract address needs no file, and ends with its listener.
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: "@icm-sim-" + rand.Text()})
 	if err != nil {
 		return errors.Join(err, eng.Close())
 	}
