@@ -19,11 +19,11 @@ const licenseUpgrade = `set sc=##class(%SYSTEM.License).Upgrade()`
 // osAuth lets users in whom the operating system vouches for. Bit 16 is that;
 // the others are kept.
 const osAuth = `do ##class(Security.System).Get("SYSTEM",.old)
-set new("AutheEnabled")=$zboolean(old("AutheEnabled"),16,7)
+set new("AutheEnabled")=old("AutheEnabled")+('(old("AutheEnabled")\16#2)*16)
 set sc=##class(Security.System).Modify("SYSTEM",.new)
 kill old,new
 do ##class(Security.Services).Get("%Service_Terminal",.old)
-set new("AutheEnabled")=$zboolean(old("AutheEnabled"),16,7),new("Enabled")=1
+set new("AutheEnabled")=old("AutheEnabled")+('(old("AutheEnabled")\16#2)*16),new("Enabled")=1
 if +sc=1 set sc=##class(Security.Services).Modify("%Service_Terminal",.new)`
 
 // enableECP lets application servers in, or no longer.
