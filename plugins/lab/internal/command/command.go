@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -27,6 +28,8 @@ type Command struct {
 	Args  []string // without the program itself
 	Env   []string // added to BaseEnv; nothing is inherited
 	Stdin io.Reader
+	// Files are open in the program from descriptor 3 on.
+	Files []*os.File
 }
 
 // New builds a call without standard input.
@@ -43,6 +46,7 @@ func (c Command) Run(ctx context.Context) (string, error) {
 	cmd := exec.CommandContext(ctx, c.Path, c.Args...)
 	cmd.Env = append(BaseEnv(), c.Env...)
 	cmd.Stdin = c.Stdin
+	cmd.ExtraFiles = c.Files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = stopDelay

@@ -4,6 +4,7 @@ import (
 	_ "embed" // launch.sh
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,6 +68,7 @@ func (c Container) env() []string {
 	return append(command.BaseEnv(),
 		"SYSTEMD_NSPAWN_API_VFS_WRITABLE=network",
 		"SYSTEMD_NSPAWN_LOCK=0",
+		"SYSTEMD_NSPAWN_TMPFS_TMP=0", // kits are unpacked there: disk, not memory
 		"LAB_GROUPS="+strings.Join(c.Groups, " "),
 		"LAB_ROOT="+c.Root.Dir, "LAB_LOWER="+c.Root.Lower, "LAB_UPPER="+c.Root.Upper, "LAB_WORK="+c.Root.Work,
 		"LAB_BRIDGE="+c.Bridge, "LAB_LINK="+c.Link, "LAB_MAC="+c.MAC, "LAB_ADDRESS="+c.Address,
@@ -79,18 +81,20 @@ func (c Container) env() []string {
 func (c Container) ConsoleLog() string { return filepath.Join(c.Dir, "console.log") }
 
 // Start launches the node and does not wait for it. The launcher has a session
-// of its own: it outlives the caller and its terminal.
-func (c Container) Start() error {
+// of its own: it outlives the caller and its terminal, and holds the file
+// power, and the lock on it, until it ends. ended is closed when the launcher
+// ends while the caller still lives.
+func (c Container) Start(power *os.File) (ended <-chan struct{}, err error) {
 	script := filepath.Join(c.Dir, "launch.sh")
 	if err := atomicfile.Write(script, launchScript, 0o700); err != nil {
-		return err
+		return nil, err
 	}
-	if err := os.Rename(c.ConsoleLog(), c.ConsoleLog()+".1"); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	if err := os.Rename(c.ConsoleLog(), c.ConsoleLog()+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	console, err := os.OpenFile(c.ConsoleLog(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer console.Close()
 	argv, env := c.launch(script)
@@ -98,13 +102,17 @@ func (c Container) Start() error {
 	cmd.Env = env
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = console, console
+	cmd.ExtraFiles = []*os.File{power}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("cannot start the node: %w", err)
+		return nil, fmt.Errorf("cannot start the node: %w", err)
 	}
-	// Collected here when it ends early, by init when we end first.
-	go func() { _ = cmd.Wait() }()
-	return nil
+	done := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // its status is in the console log
+		close(done)
+	}()
+	return done, nil
 }
 
 func (c Container) launch(script string) (argv, env []string) {

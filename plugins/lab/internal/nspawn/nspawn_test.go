@@ -11,9 +11,9 @@ import (
 func node() Container {
 	return Container{
 		Machine: "icml18-37-2", Dir: "/d",
-		Root:    Root{Dir: "/d/root", Lower: "/c/tree", Upper: "/d/upper", Work: "/d/work"},
-		Groups:  []string{"/sys/fs/cgroup/a/x", "/sys/fs/cgroup/b/x"},
-		Bridge:  "icml18-37", Link: "icml18-37-2", MAC: "02:69:63:12:25:02", Address: "198.18.37.2/24",
+		Root:   Root{Dir: "/d/root", Lower: "/c/tree", Upper: "/d/upper", Work: "/d/work"},
+		Groups: []string{"/sys/fs/cgroup/a/x", "/sys/fs/cgroup/b/x"},
+		Bridge: "icml18-37", Link: "icml18-37-2", MAC: "02:69:63:12:25:02", Address: "198.18.37.2/24",
 		Rate:    []string{"rate", "1bit"},
 		Devices: []Device{{"/dev/loop7", "/dev/xvdc"}},
 	}
