@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -36,6 +37,29 @@ func (r Refusal) String() string {
 	}
 	return fmt.Sprintf("node %s: %s", r.Node, r.Text)
 }
+
+// CancelledError means that the operator stopped a command. It is a
+// context.Canceled.
+type CancelledError struct {
+	// Begun is false when nothing was changed.
+	Begun bool
+	// AtWork are the nodes that were at work; their agents go on.
+	AtWork []string
+}
+
+func (e *CancelledError) Error() string {
+	switch {
+	case !e.Begun:
+		return "cancelled: nothing was changed"
+	case len(e.AtWork) == 0:
+		return "cancelled: nothing more is begun, and no node is at work"
+	default:
+		return "cancelled: nothing more is begun; what was begun on " + strings.Join(e.AtWork, ", ") + " goes on there by itself"
+	}
+}
+
+// Is makes it what every cancelled context is.
+func (e *CancelledError) Is(target error) bool { return target == context.Canceled }
 
 // refuse makes an error for something that concerns the whole operation.
 func refuse(text, hintText string) error {

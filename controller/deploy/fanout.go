@@ -58,6 +58,8 @@ func forEach(ctx context.Context, nodes []string, parallel int, f func(ctx conte
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil { // also when a slot was free at the same time
 			errs[i] = context.Cause(ctx)
 			continue
 		}

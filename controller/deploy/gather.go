@@ -24,7 +24,7 @@ func lookAll(ctx context.Context, nodes map[string]Node, stages []draftStage, pa
 		}
 		var reply wire.LookReply
 		if err := node.Call(ctx, wire.MethodLook, wire.LookRequest{Tasks: tasks[name]}, &reply); err != nil {
-			return err
+			return fromAgent(err)
 		}
 		if len(reply.Looks) != len(tasks[name]) {
 			return fmt.Errorf("answered %d of %d looks", len(reply.Looks), len(tasks[name]))

@@ -108,6 +108,11 @@ func nothing(verb Verb) string {
 // prepare reads, connects, checks, looks, and makes the plan. The nodes in its
 // result are open even when there is an error.
 func (j *Job) prepare(ctx context.Context, verb Verb) (*prepared, error) {
+	pr, err := j.lookAround(ctx, verb)
+	return pr, untouched(ctx, err)
+}
+
+func (j *Job) lookAround(ctx context.Context, verb Verb) (*prepared, error) {
 	s, err := j.site(verb)
 	if err != nil {
 		return nil, err
@@ -118,7 +123,7 @@ func (j *Job) prepare(ctx context.Context, verb Verb) (*prepared, error) {
 	pr := &prepared{site: s}
 	pr.nodes, err = j.connectAll(ctx, s.real(), s.dir)
 	if err != nil {
-		return pr, unreachable(err)
+		return pr, err
 	}
 	if err := j.settleOld(ctx, pr.nodes, s.real()); err != nil {
 		return pr, err
@@ -132,6 +137,15 @@ func (j *Job) prepare(ctx context.Context, verb Verb) (*prepared, error) {
 	}
 	pr.plan, err = j.plan(ctx, pr, verb, facts)
 	return pr, err
+}
+
+// untouched is an error of the time before anything was changed. What single
+// nodes said is a refusal then: "some nodes done" would not be true.
+func untouched(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return &CancelledError{}
+	}
+	return unreachable(err)
 }
 
 // unreachable turns connection errors into a refusal: nothing is planned for a
@@ -181,6 +195,17 @@ func (j *Job) plan(ctx context.Context, pr *prepared, verb Verb, facts map[strin
 	if err != nil {
 		return nil, err
 	}
+	looked, err := j.planStages(ctx, pr, verb, drafts)
+	if err != nil {
+		return nil, err
+	}
+	looked.Notes = p.Notes
+	return looked, nil
+}
+
+// planStages asks the nodes about a draft and makes the plan of what is not
+// yet so.
+func (j *Job) planStages(ctx context.Context, pr *prepared, verb Verb, drafts []draftStage) (*Plan, error) {
 	seen, err := lookAll(ctx, pr.nodes, drafts, j.Parallel)
 	if err != nil {
 		return nil, fromAgent(err)
@@ -192,8 +217,7 @@ func (j *Job) plan(ctx context.Context, pr *prepared, verb Verb, facts map[strin
 	if len(refused) > 0 {
 		return nil, &RefusedError{Text: "nothing was changed: some nodes are not fit for it", Refusals: refused}
 	}
-	p.Stages = stages
-	return p, nil
+	return &Plan{Format: planFormat, Verb: string(verb), Deployment: pr.site.dir.ID, Stages: stages}, nil
 }
 
 func (j *Job) draft(verb Verb, c cluster, p *Plan) ([]draftStage, error) {
@@ -283,8 +307,12 @@ func (j *Job) runPlan(ctx context.Context, pr *prepared, fence wire.Fence) error
 	r := &runner{
 		nodes: pr.nodes, fence: fence, operation: op.ID(), plan: pr.plan, secrets: secrets,
 		parallel: j.Parallel, report: j.World.Report, record: op.Event,
+		atWork: map[string]bool{}, done: map[string]bool{},
 	}
 	runErr := r.run(ctx)
+	if cancelled := r.cancelled(ctx, runErr); cancelled != nil {
+		runErr = cancelled
+	}
 	return errors.Join(runErr, op.Finish(outcome(runErr), j.World.Now()))
 }
 

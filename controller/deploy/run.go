@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
+	"icm/controller/hint"
+	"icm/controller/remote"
 	"icm/internal/kind"
 	"icm/internal/wire"
 )
@@ -22,6 +26,10 @@ type runner struct {
 	report   Reporter
 	// record keeps an event of the operation; it is synced before it returns.
 	record func(v any) error
+
+	mu     sync.Mutex
+	atWork map[string]bool // nodes that have a change and have not said how it ended
+	done   map[string]bool // nodes that were changed, and not only prepared
 }
 
 // Recorded events of an operation, one of them per line.
@@ -62,9 +70,74 @@ func (r *runner) stage(ctx context.Context, i int, st Stage) error {
 	for j, ch := range st.Changes {
 		names[j] = ch.Node
 	}
-	return forEach(ctx, names, r.parallel, func(ctx context.Context, j int, name string) error {
-		return r.change(ctx, i, st, st.Changes[j])
+	err := forEach(ctx, names, r.parallel, func(ctx context.Context, j int, name string) error {
+		err := r.change(ctx, i, st, st.Changes[j])
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if err == nil && !st.Changes[j].prepares() {
+			r.done[name] = true
+		}
+		return err
 	})
+	var nodes *NodeErrors
+	if errors.As(err, &nodes) {
+		nodes.Done = r.doneBut(nodes)
+	}
+	return err
+}
+
+// doneBut counts the nodes that the operation has changed, over all stages,
+// without those that failed.
+func (r *runner) doneBut(failed *NodeErrors) int {
+	for _, ne := range failed.Errs {
+		delete(r.done, ne.Node)
+	}
+	return len(r.done)
+}
+
+// prepares reports whether a change only brings things to the node that nobody
+// notices there.
+func (c NodeChange) prepares() bool {
+	for _, s := range c.Tasks {
+		if s.Kind != kind.KitFetch && s.Kind != kind.KitUnpack {
+			return false
+		}
+	}
+	return true
+}
+
+// cancelled is how an operation ended that the operator stopped; nil when
+// nobody did. What failed by itself before is told too.
+func (r *runner) cancelled(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return nil
+	}
+	c := hint.New(&CancelledError{Begun: true, AtWork: slices.Sorted(maps.Keys(r.atWork))},
+		"icm ps shows how it stands; icm "+r.plan.Verb+" again waits for what is at work, and goes on")
+	var nodes *NodeErrors
+	if !errors.As(err, &nodes) {
+		return c
+	}
+	failed := &NodeErrors{Done: nodes.Done}
+	for _, ne := range nodes.Errs {
+		if !errors.Is(ne, context.Canceled) && !errors.Is(ne, context.Cause(ctx)) {
+			failed.Errs = append(failed.Errs, ne)
+		}
+	}
+	if len(failed.Errs) == 0 {
+		return c
+	}
+	return errors.Join(c, failed)
+}
+
+func (r *runner) working(node string, at bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at {
+		r.atWork[node] = true
+	} else {
+		delete(r.atWork, node)
+	}
 }
 
 // change hands a change to its node and follows it to its end. The id is made
@@ -83,20 +156,51 @@ func (r *runner) change(ctx context.Context, i int, st Stage, ch NodeChange) err
 	for _, s := range ch.Tasks {
 		c.Tasks = append(c.Tasks, s.Task)
 	}
-	var reply wire.SubmitReply
 	req := wire.SubmitRequest{Fence: r.fence, Change: c, Secrets: r.secrets[ch.Node]}
 	if err := r.record(changeRecord{Node: ch.Node, Change: c.ID, Status: wire.StatusDo}); err != nil {
 		return err
 	}
-	if err := node.Call(ctx, wire.MethodSubmit, req, &reply); err != nil {
-		return fromAgent(err)
-	}
-	outcome, err := follow(ctx, node, c, reply.Seq, r.report, ch.Node)
+	r.working(ch.Node, true)
+	outcome, err := r.submit(ctx, node, ch.Node, req)
 	if err != nil {
 		return err
 	}
+	r.working(ch.Node, false)
 	rec := changeRecord{Node: ch.Node, Change: c.ID, Status: outcome.Status, Error: outcome.Error}
 	return errors.Join(changeError(outcome), r.record(rec))
+}
+
+// submit hands a change over and follows it to its end.
+func (r *runner) submit(ctx context.Context, node Node, name string, req wire.SubmitRequest) (wire.ChangeState, error) {
+	var reply wire.SubmitReply
+	err := ask(ctx, node, wire.MethodSubmit, req, &reply)
+	var said *wire.Error
+	if errors.As(err, &said) {
+		r.working(name, false) // it was not taken over
+		return wire.ChangeState{}, fromAgent(err)
+	}
+	var out wire.ChangeState
+	if err == nil {
+		out, err = follow(ctx, node, req.Change, reply.Seq, r.report, name)
+	}
+	if errors.Is(err, remote.ErrLost) {
+		err = hint.New(err, "its agent goes on by itself; icm "+r.plan.Verb+" again waits for it, and goes on")
+	}
+	return out, err
+}
+
+// asks is how often a call is repeated whose line broke under it.
+const asks = 3
+
+// ask calls a method that may be called twice without harm.
+func ask(ctx context.Context, node Node, method string, req, reply any) error {
+	var err error
+	for range asks {
+		if err = node.Call(ctx, method, req, reply); !errors.Is(err, remote.ErrLost) || ctx.Err() != nil {
+			break
+		}
+	}
+	return err
 }
 
 // follow tells the reporter what a change does until it has ended.
@@ -106,7 +210,7 @@ func follow(ctx context.Context, node Node, c wire.Change, after uint64, report 
 		return wire.ChangeState{}, err
 	}
 	var reply wire.ChangesReply
-	if err := node.Call(ctx, wire.MethodChanges, wire.ChangesRequest{ID: c.ID}, &reply); err != nil {
+	if err := ask(ctx, node, wire.MethodChanges, wire.ChangesRequest{ID: c.ID}, &reply); err != nil {
 		return wire.ChangeState{}, err
 	}
 	if len(reply.Changes) != 1 {
@@ -122,6 +226,8 @@ type follower struct {
 	node   string
 	mu     sync.Mutex
 	begun  map[string]bool // words that were said to begin
+	// undoing: errors are no longer those of the work itself.
+	undoing bool
 }
 
 func (f *follower) item(it wire.Item) error {
@@ -156,8 +262,13 @@ func (f *follower) event(ev wire.Event) {
 			f.report.Report(Event{Kind: Finished, Subject: f.node, Preposition: "on", Text: info.Done})
 		}
 	case wire.StatusError:
-		f.report.Report(Event{Kind: Recorded, Subject: f.node, Text: f.change.Tasks[i].Summary + ": " + ev.Error})
+		text := fmt.Sprintf("stopped at %q", f.change.Tasks[i].Summary)
+		if f.undoing {
+			text = fmt.Sprintf("could not undo %q", f.change.Tasks[i].Summary)
+		}
+		f.report.Report(Event{Kind: Failed, Subject: f.node, Preposition: "on", Text: text, Err: errors.New(ev.Error)})
 	case wire.StatusUndoing:
+		f.undoing = true
 		f.report.Report(Event{Kind: Said, Subject: f.node, Text: "undoing: " + f.change.Tasks[i].Summary})
 	}
 }

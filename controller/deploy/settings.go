@@ -84,10 +84,11 @@ func settingsOf(f spec.Fields, n nodeFacts, needKit bool) (settings, error) {
 	if n.licenseSHA != "" {
 		s.License = &kind.License{Instance: s.Instance, Secret: secretLicense, SHA256: n.licenseSHA}
 	}
+	err := s.kit(f)
 	if !needKit {
-		return s, nil
+		return s, nil // without a kit, or with one that has no meaning here
 	}
-	return s, s.kit(f)
+	return s, err
 }
 
 func (s *settings) volumes(f spec.Fields, n nodeFacts) {
@@ -211,6 +212,9 @@ func (s settings) configure() kind.Configure {
 	}
 	if s.hasPassword {
 		c.PasswordSecret = secretPasswordHash
+		if !c.Merge {
+			c.PlainSecret = secretPassword // for one sign-on
+		}
 	}
 	return c
 }
@@ -219,8 +223,17 @@ func (s settings) configure() kind.Configure {
 // keeps anything that could be compared.
 func (s settings) verify() kind.Configure {
 	c := s.configure()
-	c.PasswordSecret = ""
+	c.PasswordSecret, c.PlainSecret = "", ""
 	return c
+}
+
+// verifyVersion is what an upgraded instance must say. Fields that were changed
+// since it was configured are the business of the next `icm install`: they must
+// not make an upgrade look like a failure.
+func (s settings) verifyVersion() kind.Configure {
+	i := s.Instance
+	i.Version = s.KitInfo.Version
+	return kind.Configure{Instance: i, Merge: s.KitInfo.HasMerge()}
 }
 
 func (s settings) start() kind.Start {
@@ -260,6 +273,16 @@ func (s settings) portal() string {
 		return ""
 	}
 	return fmt.Sprintf("http://%s:%d/csp/sys/UtilHome.csp", s.Address, s.webServer())
+}
+
+// serves makes room for application servers in iris.cpf before the first
+// start, because a larger number counts only after a restart. It goes in steps,
+// so that a few more servers later need none.
+func (s *settings) serves(clients int) {
+	const step = 8
+	if clients > 0 && s.cpf["config.MaxServerConn"] == "" {
+		s.cpf["config.MaxServerConn"] = strconv.Itoa((clients + step - 1) / step * step)
+	}
 }
 
 func withSlash(dir string) string { return strings.TrimSuffix(dir, "/") + "/" }

@@ -142,8 +142,8 @@ func (s *Site) World(r deploy.Reporter) deploy.World {
 		},
 		Reach:   s.reach,
 		Connect: s.connect,
-		RemoveAgent: func(_ context.Context, a deploy.Address) error {
-			return s.Agent(a.Machine).Stop()
+		RemoveAgent: func(_ context.Context, n deploy.Node) error {
+			return n.(node).agent.Stop()
 		},
 		Report: r, Now: time.Now, Build: "test",
 	}
