@@ -52,6 +52,9 @@ func NewTask(t wire.Task, change string, env Env) *Task {
 	return &Task{Task: t, Change: change, env: env}
 }
 
+// Env is what runs the task, for kinds that run another kind's task.
+func (t *Task) Env() Env { return t.env }
+
 // Decode reads the task's arguments into v, a struct of internal/kind.
 // Unknown fields are an error.
 func (t *Task) Decode(v any) error {

@@ -29,6 +29,9 @@ type Record struct {
 	PasswordSet bool `json:"password_set,omitempty"`
 	// OSAuth says that the owner has been let in without a password.
 	OSAuth bool `json:"os_auth,omitempty"`
+	// Brought is what the kit put on the machine besides Dir, and was not
+	// there before: paths, and "account NAME".
+	Brought []string `json:"brought,omitempty"`
 }
 
 func (n *Node) recordPath(name string) string {

@@ -108,7 +108,13 @@ func (d Deps) doInstall(ctx context.Context, t *engine.Task) error {
 			return err
 		}
 	}
-	rec = iris.Record{Name: a.Instance, Dir: a.Dir, Installing: true}
+	brought := rec.Brought // what an interrupted installation put there was brought too
+	if !rec.Installing {
+		if brought, err = d.absent(); err != nil {
+			return err
+		}
+	}
+	rec = iris.Record{Name: a.Instance, Dir: a.Dir, Installing: true, Brought: brought}
 	if err := d.IRIS.Remember(rec); err != nil {
 		return err
 	}
@@ -129,10 +135,14 @@ func (d Deps) undoInstall(ctx context.Context, t *engine.Task) error {
 	if _, err := t.Load("began", &began); err != nil || !began {
 		return err
 	}
-	if _, known, err := d.IRIS.Record(a.Instance); err != nil || !known {
+	rec, known, err := d.IRIS.Record(a.Instance)
+	if err != nil || !known {
 		return err // nothing was begun, or it is undone already
 	}
 	if err := d.wipe(ctx, t, a.Instance, a.Dir); err != nil {
+		return err
+	}
+	if err := d.removeBrought(ctx, t, rec); err != nil {
 		return err
 	}
 	return d.IRIS.Forget(a.Instance)

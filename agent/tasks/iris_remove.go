@@ -74,6 +74,9 @@ func (d Deps) doRemove(ctx context.Context, t *engine.Task) error {
 	for _, path := range left {
 		t.Logf("left in place: %s", path)
 	}
+	if err := d.removeBrought(ctx, t, rec); err != nil {
+		return err
+	}
 	return d.removeRest(ctx, t, a.Instance)
 }
 

@@ -28,12 +28,12 @@ type Deps struct {
 // icm/internal/kind.Table.
 func Kinds(d Deps) map[string]engine.Kind {
 	d = d.withDefaults()
-	return map[string]engine.Kind{
+	table := map[string]engine.Kind{
 		kind.VolumeMount:   volumeMount(d),
 		kind.VolumeRelease: volumeRelease(d),
-		kind.SSHHarden:     sshHarden(d),
-		kind.AccountEnsure: accountEnsure(d),
-		kind.KernelSet:     kernelSet(d),
+		kind.SSHHarden:     d.remembered(kind.SSHHarden, sshHarden(d)),
+		kind.AccountEnsure: d.remembered(kind.AccountEnsure, accountEnsure(d)),
+		kind.KernelSet:     d.remembered(kind.KernelSet, kernelSet(d)),
 		kind.DirEnsure:     dirEnsure(d),
 		kind.KitFetch:      kitFetch(d),
 		kind.KitUnpack:     kitUnpack(d),
@@ -55,4 +55,6 @@ func Kinds(d Deps) map[string]engine.Kind {
 		kind.ECPConnect:    ecpConnect(d),
 		kind.DataRemove:    dataRemove(d),
 	}
+	table[kind.NodeRestore] = nodeRestore(d, table)
+	return table
 }

@@ -106,6 +106,9 @@ func (j *Job) addNode(s *site, n topology.Node, inst state.Instance, public stri
 	if err != nil {
 		return err
 	}
+	if n.Role == "DM" {
+		set.serves(len(s.topo.AppServers()))
+	}
 	s.settings[n.MachineName] = set
 	return nil
 }

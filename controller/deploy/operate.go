@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"icm/controller/hint"
@@ -227,18 +228,41 @@ func (j *Job) draft(verb Verb, c cluster, p *Plan) ([]draftStage, error) {
 	case VerbUpgrade:
 		return j.draftUpgrade(c, p)
 	case VerbUninstall:
-		data := map[string]bool{}
-		for _, m := range j.RemoveData {
-			data[m] = true
-		}
-		return uninstallStages(c, data), nil
+		return j.draftUninstall(c)
 	case VerbStart:
-		return startStages(c), nil
+		return draftStart(c)
 	case VerbStop:
 		return stopStages(c), nil
 	default:
 		return nil, fmt.Errorf("there is no recipe for %s", verb)
 	}
+}
+
+// draftUninstall refuses a -removeData that names none of the nodes: a slip of
+// the pen must not look like consent that was used.
+func (j *Job) draftUninstall(c cluster) ([]draftStage, error) {
+	data := map[string]bool{}
+	for _, machine := range j.RemoveData {
+		if !slices.ContainsFunc(c.all(), func(s settings) bool { return s.Machine == machine }) {
+			return nil, refuse(fmt.Sprintf("nothing was changed: -removeData names %s, which is none of the nodes", machine), "icm inventory lists the nodes; -removeData takes whole names")
+		}
+		data[machine] = true
+	}
+	return uninstallStages(c, data), nil
+}
+
+// draftStart refuses nodes on which there is nothing to start.
+func draftStart(c cluster) ([]draftStage, error) {
+	r := &RefusedError{Text: "nothing was changed: there is nothing to start on some nodes"}
+	for _, s := range c.all() {
+		if c.version[s.Machine] == "" {
+			r.Refusals = append(r.Refusals, Refusal{Node: s.Machine, Task: "Start " + s.Instance.Name, Text: "has no instance " + s.Instance.Name, Hint: "icm install brings it there"})
+		}
+	}
+	if len(r.Refusals) > 0 {
+		return nil, r
+	}
+	return startStages(c), nil
 }
 
 // draftUpgrade leaves nodes out that have no instance, and refuses to go back.

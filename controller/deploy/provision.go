@@ -226,24 +226,11 @@ func (j *Job) configureNodes(ctx context.Context, dir *state.Dir, lock *state.Lo
 }
 
 func (j *Job) planConfigure(ctx context.Context, pr *prepared) (*Plan, error) {
-	s := pr.site
 	var nodes []settings
-	for _, n := range s.real() {
-		nodes = append(nodes, s.settings[n.MachineName])
+	for _, n := range pr.site.real() {
+		nodes = append(nodes, pr.site.settings[n.MachineName])
 	}
-	drafts := provisionStages(nodes)
-	seen, err := lookAll(ctx, pr.nodes, drafts, j.Parallel)
-	if err != nil {
-		return nil, fromAgent(err)
-	}
-	stages, refused, err := settle(drafts, seen)
-	if err != nil {
-		return nil, err
-	}
-	if len(refused) > 0 {
-		return nil, &RefusedError{Text: "no volume was touched: some are not fit for it", Refusals: refused}
-	}
-	return &Plan{Format: planFormat, Verb: string(VerbProvision), Deployment: s.dir.ID, Stages: stages}, nil
+	return j.planStages(ctx, pr, VerbProvision, provisionStages(nodes))
 }
 
 // planProvision is `icm plan provision`: what the provider would do, and, when

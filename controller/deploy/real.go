@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -174,16 +173,12 @@ func (c connector) source() (remote.AgentSource, error) {
 	return agentbin.Embedded()
 }
 
-func (c connector) removeAgent(ctx context.Context, a Address) error {
-	t, err := c.target(a)
-	if err != nil {
-		return err
+func (c connector) removeAgent(ctx context.Context, n Node) error {
+	real, ok := n.(node)
+	if !ok {
+		return fmt.Errorf("%T is no connection of this world", n)
 	}
-	conn, err := c.dialer.Dial(ctx, t)
-	if err != nil {
-		return err
-	}
-	return errors.Join(remote.RemoveAgent(ctx, conn), conn.Close())
+	return remote.RemoveAgent(ctx, real.Conn())
 }
 
 // node is a remote.Node as the workflow sees it.

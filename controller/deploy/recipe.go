@@ -122,7 +122,7 @@ func upgradeInstance(s settings, from string) []draft {
 		{key: keyUpgrade, kind: kind.IRISUpgrade, summary: fmt.Sprintf("Upgrade %s from %s to %s", s.Instance.Name, from, s.KitInfo.Version), args: s.install(from)},
 		{key: keyStart, kind: kind.IRISStart, summary: "Start " + s.Instance.Name, args: s.start(), need: ifWith, with: serves},
 		{key: "health", kind: kind.IRISHealth, summary: "Wait until " + s.Instance.Name + " is ready", args: s.start(), need: ifWith, with: serves},
-		{key: "verify", kind: kind.IRISVerify, summary: "Read the configuration back", args: s.verify(), need: ifWith, with: serves},
+		{key: "verify", kind: kind.IRISVerify, summary: "Read the version back", args: s.verifyVersion(), need: ifWith, with: serves},
 	}
 }
 
@@ -139,17 +139,32 @@ func forgetOld(s settings) []draft {
 	return []draft{{key: "discard", kind: kind.IRISDiscard, summary: "Delete the copy of the old version", args: kind.Snapshot{Instance: s.Instance}, need: ifEither, with: []string{keyUpgrade}}}
 }
 
+// releaseNode takes icm's hands off a node that stays: what is on the volumes
+// stays too.
+func releaseNode(s settings) []draft {
+	var tasks []draft
+	for _, v := range s.Volumes {
+		tasks = append(tasks, draft{key: "volume-" + v.Purpose, kind: kind.VolumeRelease, summary: "Unmount " + v.MountPoint, args: v})
+	}
+	return append(tasks, draft{key: "restore", kind: kind.NodeRestore, summary: "Bring back kernel settings, accounts and logins as they were", args: kind.Restore{Kinds: []string{kind.KernelSet, kind.AccountEnsure, kind.SSHHarden}}})
+}
+
 // removeInstance takes an instance off a node. Data volumes stay.
 func removeInstance(s settings, dataToo bool) []draft {
 	tasks := []draft{
 		{key: keyStop, kind: kind.IRISStop, summary: "Stop " + s.Instance.Name, args: s.stop(), need: ifWithAndUnsatisfied, with: []string{keyRemove}},
 		{key: keyRemove, kind: kind.IRISRemove, summary: "Uninstall " + s.Instance.Name + " from " + s.Instance.Dir, args: kind.Remove{Instance: s.Instance, Accounts: true}},
-		{key: "kits", kind: kind.KitRemove, summary: "Remove kits", args: s.Kit},
+	}
+	if s.Kit.Name != "" {
+		tasks = append(tasks, draft{key: "kits", kind: kind.KitRemove, summary: "Remove " + s.Kit.Name, args: s.Kit})
 	}
 	if dataToo {
 		tasks = append(tasks, draft{key: "data", kind: kind.DataRemove, summary: "Delete all data of " + s.Machine, args: kind.Data{Instance: s.Instance.Name, Paths: s.mountPoints()}})
 	}
-	return tasks
+	return append(tasks, draft{
+		key: "restore", kind: kind.NodeRestore, summary: "Bring back kernel settings and accounts as they were",
+		args: kind.Restore{Kinds: []string{kind.KernelSet, kind.AccountEnsure}},
+	})
 }
 
 // onEach makes a stage in which the same recipe runs on many nodes.

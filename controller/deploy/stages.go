@@ -66,6 +66,11 @@ func uninstallStages(c cluster, dataToo map[string]bool) []draftStage {
 	}
 }
 
+// releaseStages lets go of nodes that stay.
+func releaseStages(nodes []settings) []draftStage {
+	return []draftStage{onEach("release nodes", nodes, wire.Hold, releaseNode)}
+}
+
 // startStages: data servers first.
 func startStages(c cluster) []draftStage {
 	return []draftStage{

@@ -100,33 +100,55 @@ func (j *Job) letGo(ctx context.Context, dir *state.Dir, lock *state.Lock, o Unp
 			return err
 		}
 	}
+	if err := j.releaseNodes(ctx, dir, nodes, lock); err != nil {
+		return err
+	}
 	err = forEach(ctx, machineNames(all), j.Parallel, func(ctx context.Context, i int, name string) error {
 		if nodes[name] == nil {
 			j.World.Report.Report(Event{Kind: Warned, Subject: name, Text: "does not answer: its agent stays on it"})
 			return nil
 		}
 		j.World.Report.Report(Event{Kind: Starting, Subject: name, Preposition: "from", Text: "Removing agent"})
-		if err := j.letGoNode(ctx, nodes[name], all[i], dir, lock); err != nil {
+		if err := j.letGoNode(ctx, nodes[name], lock); err != nil {
 			return err
 		}
 		j.World.Report.Report(Event{Kind: Finished, Subject: name, Preposition: "from", Text: "removed agent"})
 		return nil
 	})
 	if err == nil {
-		j.say("The volumes of these nodes stay mounted, with what is on them.")
+		j.say("The data on the volumes of these nodes stays; the volumes are not mounted any more.")
 	}
 	return err
 }
 
-func (j *Job) letGoNode(ctx context.Context, n Node, inst state.Instance, dir *state.Dir, lock *state.Lock) error {
-	if err := n.Call(ctx, wire.MethodRelease, wire.ReleaseRequest{Fence: lock.Fence()}, &wire.ReleaseReply{}); err != nil {
-		return fromAgent(err)
-	}
-	a, err := j.address(inst, dir)
+// releaseNodes takes mounts and settings back, by a plan like any other.
+func (j *Job) releaseNodes(ctx context.Context, dir *state.Dir, nodes map[string]Node, lock *state.Lock) error {
+	all := *j
+	all.Select, all.Files.StateDir = Selection{}, dir.Path
+	s, err := all.site(VerbProvision)
 	if err != nil {
 		return err
 	}
-	return j.World.RemoveAgent(ctx, a)
+	var answered []settings
+	for _, n := range s.real() {
+		if nodes[n.MachineName] != nil {
+			answered = append(answered, s.settings[n.MachineName])
+		}
+	}
+	pr := &prepared{site: s, nodes: nodes}
+	if pr.plan, err = all.planStages(ctx, pr, "unprovision", releaseStages(answered)); err != nil || pr.plan.Empty() {
+		return err
+	}
+	return all.runPlan(ctx, pr, lock.Fence())
+}
+
+// letGoNode removes the agent over the connection that is there: the key may
+// not open a new one any more.
+func (j *Job) letGoNode(ctx context.Context, n Node, lock *state.Lock) error {
+	if err := n.Call(ctx, wire.MethodRelease, wire.ReleaseRequest{Fence: lock.Fence()}, &wire.ReleaseReply{}); err != nil {
+		return fromAgent(err)
+	}
+	return j.World.RemoveAgent(ctx, n)
 }
 
 // noneInstalled refuses while instances are installed.

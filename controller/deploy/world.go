@@ -22,8 +22,9 @@ type World struct {
 	// Connect connects to a node and its agent, which is put there, or
 	// replaced by this build's, when need be.
 	Connect func(ctx context.Context, to Address) (Node, error)
-	// RemoveAgent takes the agent off a node, without a trace.
-	RemoveAgent func(ctx context.Context, to Address) error
+	// RemoveAgent takes the agent off a node, without a trace. The node's
+	// connection stays.
+	RemoveAgent func(ctx context.Context, n Node) error
 	Report      Reporter
 	Now         func() time.Time
 	// Build names this build of icm.

@@ -165,7 +165,7 @@ func RemoveAgent(ctx context.Context, c *Conn) error {
 	}
 	if err == nil {
 		err = c.runScript(ctx, nil, removeScript, wire.AgentLib, wire.AgentHome, wire.AgentUnit,
-			wire.AgentGroup, unitDir, path.Dir(wire.AgentSocket))
+			wire.AgentGroup, unitDir, path.Dir(wire.AgentSocket), wire.AgentKits, wire.AgentSettings)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot remove the agent: %w", err)

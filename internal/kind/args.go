@@ -170,6 +170,12 @@ type Remove struct {
 	Accounts bool `json:"accounts,omitempty"`
 }
 
+// Restore is the argument of node.restore: the kinds whose settings are to be
+// as they were before icm came, in this order.
+type Restore struct {
+	Kinds []string `json:"kinds"`
+}
+
 // Data is the argument of data.remove.
 type Data struct {
 	Instance string   `json:"instance"`

@@ -52,6 +52,7 @@ const (
 	ECPConnect    = "ecp.connect"
 	DataRemove    = "data.remove"
 	VolumeRelease = "volume.release"
+	NodeRestore   = "node.restore"
 )
 
 // Table is every kind there is.
@@ -80,5 +81,6 @@ var Table = map[string]Info{
 	ECPServe:      {Reversibility: Reversible},
 	ECPConnect:    {Reversibility: Reversible},
 	DataRemove:    {Reversibility: OneWay, Why: "data is deleted", Doing: "Removing data", Done: "removed data"},
+	NodeRestore:   {Reversibility: Compensable, Why: "icm sets it again when it needs it"},
 	VolumeRelease: {Reversibility: Compensable, Why: "mounts it again"},
 }

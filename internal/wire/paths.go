@@ -7,6 +7,10 @@ const (
 	AgentLib = "/usr/local/lib/icm-agent"
 	// AgentHome holds the task journal, fetched kits and the fence; mode 0700.
 	AgentHome = "/var/lib/icm-agent"
+	// AgentKits holds unpacked kits; others than root must be able to read it.
+	AgentKits = "/var/lib/icm-agent-kits"
+	// AgentSettings holds what the units of instances read at start.
+	AgentSettings = "/etc/icm-agent"
 	// AgentSocket is where the agent listens; nothing listens on the network.
 	AgentSocket = "/run/icm-agent/agent.sock"
 	// AgentUnit is the agent's systemd service.
