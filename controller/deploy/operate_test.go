@@ -190,7 +190,7 @@ func TestAChangedConfigurationStopsConfiguresAndStartsAgain(t *testing.T) {
 	s.Write("defaults.json", strings.Replace(sim.Defaults(kit(sim.OldKit)), "800", "900", 1))
 	s.Machine(dm).Forget()
 	operate(t, s, deploy.VerbInstall)
-	want := []string{kind.IRISStop, kind.IRISConfigure, kind.IRISStart, kind.IRISHealth, kind.IRISVerify}
+	want := []string{kind.KernelSet, kind.IRISStop, kind.IRISConfigure, kind.IRISStart, kind.IRISHealth, kind.IRISVerify}
 	if did := s.Machine(dm).Did(); !slices.Equal(did, want) {
 		t.Errorf("it did %v, want %v", did, want)
 	}
@@ -277,7 +277,7 @@ func TestNodesWithoutInstanceAreNotedByUpgradeAndRefusedByStart(t *testing.T) {
 	}
 }
 
-func TestThePlanOfAnApplicationServerNeedsItsDataServer(t *testing.T) {
+func TestApplicationServersNeedADataServer(t *testing.T) {
 	s := sim.New(t, sim.Defaults(kit(sim.OldKit)), `[{"Role": "AM", "Count": 2}]`)
 	if _, err := job(s, "provision").Provision(t.Context()); err == nil {
 		t.Error("application servers without a data server were provisioned")
