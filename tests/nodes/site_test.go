@@ -183,7 +183,7 @@ func (s *site) must(args ...string) string {
 // lab runs a command of the lab on a node of this site.
 func (s *site) lab(verb, machine string, args ...string) string {
 	s.t.Helper()
-	r := s.run("lab", append([]string{verb, machine}, args...)...)
+	r := s.run("lab", append([]string{"-deployment", filepath.Base(s.stateDir()), verb, machine}, args...)...)
 	if r.status != 0 {
 		s.t.Fatalf("lab %s %s: status %d: %s", verb, machine, r.status, r.err)
 	}
@@ -281,4 +281,11 @@ func (s *site) wantRefusal(r result, status int, texts ...string) {
 			s.t.Errorf("it does not say %q:\n%s", text, r.err)
 		}
 	}
+}
+
+// in is the site for a subtest: what fails there belongs to it.
+func (s *site) in(t *testing.T) *site {
+	sub := *s
+	sub.t = t
+	return &sub
 }
