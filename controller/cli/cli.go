@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -58,12 +59,14 @@ func run(ctx context.Context, env *Env, argv []string) error {
 			overview(env.Out, env.Build)
 			return nil
 		}
-	case "version":
-		argv[0] = "version"
 	}
-	c, ok := find(argv[0])
+	name := argv[0]
+	if strings.TrimLeft(name, "-") == "version" {
+		name = "version"
+	}
+	c, ok := find(name)
 	if !ok {
-		return &usageError{fmt.Sprintf("Unrecognized goal: '%s' (try \"icm -help\")", argv[0]), nearest(argv[0])}
+		return &usageError{fmt.Sprintf("Unrecognized goal: '%s' (try \"icm -help\")", name), nearest(name)}
 	}
 	return c.run(ctx, env, argv[1:])
 }
@@ -110,7 +113,14 @@ func find(name string) (command, bool) {
 	return command{}, false
 }
 
+// containerCommands are ICM's commands for containers, which this icm does not
+// have.
+var containerCommands = []string{"run", "exec", "pull", "rm", "cp", "docker"}
+
 func nearest(name string) string {
+	if slices.Contains(containerCommands, name) {
+		return "this icm works with kits, not with containers: icm install, icm ssh, icm session"
+	}
 	best, distance := "", 3
 	for _, c := range commands() {
 		if d := editDistance(name, c.name); d < distance {

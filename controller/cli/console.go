@@ -29,7 +29,7 @@ func newConsole(env *Env, o *common) *console {
 		c.out = env.Err
 	}
 	if env.Terminal && !o.json.quiet() {
-		c.live = &liveLines{w: env.Out}
+		c.live = &liveLines{w: env.Out, size: env.Size}
 	}
 	f, err := os.OpenFile(filepath.Join(env.Dir, "icm.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -17,6 +17,8 @@ type Env struct {
 	Getenv   func(string) string
 	// Terminal says whether Out is one; then progress is drawn.
 	Terminal bool
+	// Size is the terminal's, in columns and rows; nil, or 0, is unknown.
+	Size func() (columns, rows int)
 	// World makes what operations work with. It is called once per command.
 	World func(report deploy.Reporter) deploy.World
 	Build string
@@ -37,6 +39,17 @@ func NewEnv(build string, world func(deploy.Reporter) deploy.World) (*Env, error
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Dir: dir, Getenv: os.Getenv,
 		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
+		Size:     sizeOf(os.Stdout),
 		World:    world, Build: build, Prompt: promptTerminal,
 	}, nil
+}
+
+func sizeOf(f *os.File) func() (columns, rows int) {
+	return func() (columns, rows int) {
+		columns, rows, err := term.GetSize(int(f.Fd()))
+		if err != nil {
+			return 0, 0
+		}
+		return columns, rows
+	}
 }

@@ -58,8 +58,21 @@ func exitStatus(err error) int {
 	}
 }
 
-// report prints an error as a sentence, and under it what to do next.
+// report prints an error as a sentence, and under it what to do next. Of errors
+// that were joined each is told.
 func report(w io.Writer, err error) {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		if _, nodes := err.(*deploy.NodeErrors); !nodes {
+			for _, e := range all.Unwrap() {
+				report(w, e)
+			}
+			return
+		}
+	}
+	reportOne(w, err)
+}
+
+func reportOne(w io.Writer, err error) {
 	var input *deploy.InputError
 	var nodes *deploy.NodeErrors
 	var refused *deploy.RefusedError

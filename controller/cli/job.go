@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 
 	"icm/controller/deploy"
+	"icm/controller/hint"
 	"icm/internal/secret"
 )
 
@@ -44,5 +46,34 @@ func (o *common) job(env *Env, con *console, verb string) (*deploy.Job, error) {
 	}, nil
 }
 
-// errorJSON is the guide's form of a local error, C.4.2.1.
-func errorJSON(err error) any { return map[string]string{"error": err.Error()} }
+// localError is the guide's form of a local error, C.4.2.1, and more for whom
+// it helps.
+type localError struct {
+	Error    string           `json:"error"`
+	Hint     string           `json:"hint,omitempty"`
+	Problems []string         `json:"problems,omitempty"`
+	Refusals []deploy.Refusal `json:"refusals,omitempty"`
+}
+
+// errorJSON is the guide's form of an error: local or remote, C.4.2.
+func errorJSON(err error) any {
+	var input *deploy.InputError
+	var refused *deploy.RefusedError
+	var remote *remoteErrors
+	var nodes *deploy.NodeErrors
+	local := localError{Error: err.Error(), Hint: hint.Of(err)}
+	switch {
+	case errors.As(err, &remote):
+		return outputsJSON(remote.outs, remote.error)
+	case errors.As(err, &input):
+		for _, p := range input.Problems {
+			local.Problems = append(local.Problems, p.String())
+		}
+	case errors.As(err, &refused):
+		local.Refusals = refused.Refusals
+	case errors.Is(err, context.Canceled):
+	case errors.As(err, &nodes):
+		return outputsJSON(nil, err)
+	}
+	return local
+}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"unicode"
 
 	"icm/controller/deploy"
 )
@@ -16,7 +17,10 @@ const maxLive = 12
 // liveLines draws one line per node that is at work, below everything that was
 // printed for good.
 type liveLines struct {
-	w     io.Writer
+	w io.Writer
+	// size is the terminal's, in columns and rows; 0 is unknown. It is asked
+	// before every drawing, since windows are resized.
+	size  func() (columns, rows int)
 	mu    sync.Mutex
 	order []string
 	text  map[string]string
@@ -87,15 +91,40 @@ func (l *liveLines) erase() {
 
 func (l *liveLines) redraw() {
 	l.erase()
+	columns, most := 0, maxLive
+	if l.size != nil {
+		var rows int
+		columns, rows = l.size()
+		if rows > 0 { // one row for the count of the others, one for the cursor
+			most = max(1, min(most, rows-2))
+		}
+	}
 	for i, s := range l.order {
-		if i == maxLive {
-			fmt.Fprintf(l.w, "  and %d more\n", len(l.order)-maxLive)
-			l.drawn++
+		line := s + "  " + l.text[s]
+		if i == most {
+			line = fmt.Sprintf("and %d more", len(l.order)-most)
+		}
+		fmt.Fprintln(l.w, fit("  "+line, columns))
+		l.drawn++
+		if i == most {
 			break
 		}
-		fmt.Fprintf(l.w, "  %s  %s\n", s, l.text[s])
-		l.drawn++
 	}
+}
+
+// fit makes a text take one row of a terminal: a second one would not be erased.
+func fit(text string, columns int) string {
+	clean := []rune(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text))
+	// The last column is left free: some terminals go to the next row there.
+	if columns > 1 && len(clean) > columns-1 {
+		return string(clean[:columns-2]) + "…"
+	}
+	return string(clean)
 }
 
 // bar draws progress: a bar when the total is known, else the number.

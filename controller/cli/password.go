@@ -4,7 +4,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"icm/internal/secret"
@@ -35,23 +37,51 @@ func (p *passwordOptions) given(env *Env) (secret.Secret, error) {
 }
 
 func readPassword(env *Env, file string) (secret.Secret, error) {
-	in := env.In
+	in, name := env.In, "standard input"
 	if file != "-" {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(env.Dir, file)
+		}
 		f, err := os.Open(file)
 		if err != nil {
 			return secret.Secret{}, fmt.Errorf("cannot read the password: %w", err)
 		}
 		defer f.Close()
-		in = f
+		in, name = f, file
 	}
-	buf := make([]byte, 4096)
-	n, err := in.Read(buf)
-	if n == 0 && err != nil {
+	line, err := readLine(in)
+	if err != nil {
 		return secret.Secret{}, fmt.Errorf("cannot read the password: %w", err)
 	}
-	line, _, _ := strings.Cut(string(buf[:n]), "\n")
-	return secret.New(strings.TrimSuffix(line, "\r")), nil
+	if line == "" {
+		return secret.Secret{}, fmt.Errorf("cannot read the password: the first line of %s is empty", name)
+	}
+	return secret.New(line), nil
 }
+
+// readLine reads one line, and nothing after it: an answer to a question may
+// follow a password on standard input. The last line needs no newline.
+func readLine(r io.Reader) (string, error) {
+	var line []byte
+	b := make([]byte, 1)
+	for {
+		n, err := r.Read(b)
+		if n == 1 && b[0] != '\n' {
+			line = append(line, b[0])
+		}
+		switch {
+		case n == 1 && b[0] == '\n', errors.Is(err, io.EOF):
+			return strings.TrimSuffix(string(line), "\r"), nil
+		case err != nil:
+			return "", err
+		case len(line) > maxLine:
+			return "", fmt.Errorf("the line is longer than %d bytes", maxLine)
+		}
+	}
+}
+
+// maxLine bounds what is taken for a line that somebody typed, in bytes.
+const maxLine = 4096
 
 // ask prompts for the password twice. The second return is false when there is
 // no terminal to ask on.

@@ -43,7 +43,7 @@ func confirm(env *Env, what string, force bool) error {
 	answer, err := env.Prompt(what+"\nType \"yes\" to confirm: ", false)
 	if errors.Is(err, errNoTerminal) {
 		fmt.Fprintf(env.Err, "%s\nType \"yes\" to confirm: ", what)
-		answer, err = bufio.NewReader(env.In).ReadString('\n')
+		answer, err = readLine(env.In)
 		answer = strings.TrimSpace(answer)
 	}
 	if answer == "yes" {

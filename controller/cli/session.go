@@ -41,10 +41,7 @@ func codeCommand(language string) func(*flag.FlagSet) runFunc {
 				}
 				outs, err := job.Session(ctx, language, code)
 				printOutputs(con, outs)
-				if err != nil {
-					return err
-				}
-				return o.json.write(env, outputsJSON(outs))
+				return answer(env, &o.json, outs, err)
 			})
 		}
 	}

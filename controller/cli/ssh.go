@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"strings"
@@ -28,10 +29,7 @@ var sshCommand = command{
 				}
 				outs, err := job.SSH(ctx, cmd)
 				printOutputs(con, outs)
-				if err != nil {
-					return err
-				}
-				return o.json.write(env, outputsJSON(outs))
+				return answer(env, &o.json, outs, err)
 			})
 		}
 	},
@@ -57,16 +55,43 @@ type remoteError struct {
 	ExitValue int    `json:"exitValue,omitempty"`
 }
 
+// remoteErrors is an error with what the nodes said, for its JSON form.
+type remoteErrors struct {
+	error
+	outs []deploy.Output
+}
+
+func (e *remoteErrors) Unwrap() error { return e.error }
+
+// answer writes what nodes said as JSON; what failed is written with the error.
+func answer(env *Env, js *jsonFlag, outs []deploy.Output, err error) error {
+	if err != nil {
+		return &remoteErrors{err, outs}
+	}
+	return js.write(env, outputsJSON(outs, nil))
+}
+
 // outputsJSON lists the nodes that failed or said something on standard
 // error; otherwise the answer is empty.
-func outputsJSON(outs []deploy.Output) any {
+func outputsJSON(outs []deploy.Output, err error) any {
 	failed := []map[string]remoteError{}
+	told := map[string]bool{}
 	for _, out := range outs {
 		if out.Stderr == "" && out.Exit == 0 {
 			continue
 		}
+		told[out.Node] = true
 		e := remoteError{Error: strings.TrimSpace(out.Stderr), File: out.ErrFile, ExitValue: out.Exit}
 		failed = append(failed, map[string]remoteError{out.Node: e})
+	}
+	var nodes *deploy.NodeErrors
+	if !errors.As(err, &nodes) {
+		return failed
+	}
+	for _, ne := range nodes.Errs { // those that came to no output
+		if !told[ne.Node] {
+			failed = append(failed, map[string]remoteError{ne.Node: {Error: ne.Err.Error()}})
+		}
 	}
 	return failed
 }
