@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"io"
 	"os"
 
@@ -25,8 +26,8 @@ type Env struct {
 	// Argv is the command line, for the record.
 	Argv []string
 	// Prompt asks a question on the terminal; with hide the answer is not
-	// shown. It fails when there is no terminal.
-	Prompt func(question string, hide bool) (string, error)
+	// shown. It fails when there is no terminal, and ends with ctx.
+	Prompt func(ctx context.Context, question string, hide bool) (string, error)
 }
 
 // NewEnv is the environment of the real program.

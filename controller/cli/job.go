@@ -15,7 +15,7 @@ import (
 func (o *common) work(ctx context.Context, env *Env, verb string, f func(ctx context.Context, job *deploy.Job, con *console) error) error {
 	con := newConsole(env, o)
 	defer con.close()
-	job, err := o.job(env, con, verb)
+	job, err := o.job(ctx, env, con, verb)
 	if err == nil {
 		err = f(ctx, job, con)
 	}
@@ -26,7 +26,7 @@ func (o *common) work(ctx context.Context, env *Env, verb string, f func(ctx con
 	return err
 }
 
-func (o *common) job(env *Env, con *console, verb string) (*deploy.Job, error) {
+func (o *common) job(ctx context.Context, env *Env, con *console, verb string) (*deploy.Job, error) {
 	password, err := o.password.given(env)
 	if err != nil {
 		return nil, err
@@ -41,8 +41,8 @@ func (o *common) job(env *Env, con *console, verb string) (*deploy.Job, error) {
 		World: env.World(con), Files: files, Dir: env.Dir,
 		Fields: o.fields.values, Select: o.sel, Parallel: o.parallel,
 		Verb: verb, Argv: env.Argv, Password: password,
-		AskPassword: func() (secret.Secret, bool, error) { return askPassword(env) },
-		Confirm:     func(what string) error { return confirm(env, what, o.force) },
+		AskPassword: func() (secret.Secret, bool, error) { return askPassword(ctx, env) },
+		Confirm:     func(what string) error { return confirm(ctx, env, what, o.force) },
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -83,17 +84,17 @@ func readLine(r io.Reader) (string, error) {
 // maxLine bounds what is taken for a line that somebody typed, in bytes.
 const maxLine = 4096
 
-// ask prompts for the password twice. The second return is false when there is
+// askPassword prompts for the password twice. The second return is false when there is
 // no terminal to ask on.
-func askPassword(env *Env) (secret.Secret, bool, error) {
-	first, err := env.Prompt("Password for the instances' accounts: ", true)
+func askPassword(ctx context.Context, env *Env) (secret.Secret, bool, error) {
+	first, err := env.Prompt(ctx, "Password for the instances' accounts: ", true)
 	if errors.Is(err, errNoTerminal) {
 		return secret.Secret{}, false, nil
 	}
 	if err != nil {
 		return secret.Secret{}, true, err
 	}
-	second, err := env.Prompt("Again: ", true)
+	second, err := env.Prompt(ctx, "Again: ", true)
 	if err != nil {
 		return secret.Secret{}, true, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"icm/controller/hint"
 	"icm/controller/state"
+	"icm/internal/kind"
 	"icm/internal/wire"
 )
 
@@ -64,15 +65,21 @@ func (j *Job) Check(ctx context.Context) ([]NodeFinding, error) {
 			answered = append(answered, n)
 		}
 	}
-	found, err := j.checkAll(ctx, s, nodes, answered, VerbInstall)
+	kinds := map[string]map[string]bool{}
+	for _, n := range s.topo.Nodes {
+		if n.HasInstance() {
+			kinds[n.MachineName] = installation
+		}
+	}
+	found, err := j.checkAll(ctx, s, nodes, answered, kinds)
 	return append(out, found...), err
 }
 
-func (j *Job) checkAll(ctx context.Context, s *site, nodes map[string]Node, which []state.Instance, verb Verb) ([]NodeFinding, error) {
+func (j *Job) checkAll(ctx context.Context, s *site, nodes map[string]Node, which []state.Instance, kinds map[string]map[string]bool) ([]NodeFinding, error) {
 	found := make([][]NodeFinding, len(which))
 	err := forEach(ctx, machineNames(which), j.Parallel, func(ctx context.Context, i int, name string) error {
 		var reply wire.CheckReply
-		req := j.needs(s, s.settings[name], verb)
+		req := j.needs(s.settings[name], kinds[name])
 		if err := nodes[name].Call(ctx, wire.MethodCheck, req, &reply); err != nil {
 			return fromAgent(err)
 		}
@@ -88,26 +95,58 @@ func (j *Job) checkAll(ctx context.Context, s *site, nodes map[string]Node, whic
 	return out, err
 }
 
-// needs is what a verb is going to need of a node.
-func (j *Job) needs(s *site, n settings, verb Verb) wire.CheckRequest {
+// needs is what the tasks of these kinds are going to need of a node.
+func (j *Job) needs(n settings, kinds map[string]bool) wire.CheckRequest {
 	req := wire.CheckRequest{Now: j.World.Now(), Instance: n.Instance.Name}
-	if node, ok := s.topo.Node(n.Machine); !ok || !node.HasInstance() || !verb.needsKit() {
-		return req
+	if kinds[kind.KitFetch] {
+		req.KitName, req.KitURL = n.Kit.Name, n.Kit.URL
+		req.Space = append(req.Space, wire.SpaceNeed{Path: wire.AgentHome, Bytes: spaceForKit, For: "the kit"})
 	}
-	req.KitName, req.KitURL = n.Kit.Name, n.Kit.URL
-	req.Ports = []wire.PortNeed{{Port: n.superServer(), For: "superserver"}}
-	if n.webServer() != 0 {
-		req.Ports = append(req.Ports, wire.PortNeed{Port: n.webServer(), For: "web server"})
+	if kinds[kind.IRISInstall] {
+		req.Space = append(req.Space, wire.SpaceNeed{Path: n.Instance.Dir, Bytes: spaceForInstall, For: "IRIS"})
+	}
+	if kinds[kind.IRISUpgrade] {
+		req.Space = append(req.Space, wire.SpaceNeed{Path: n.Instance.Dir, Bytes: spaceForInstall, For: "the new version, and the old one until it is not needed"})
+	}
+	if (kinds[kind.IRISInstall] || kinds[kind.IRISStart]) && n.KitInfo.Version != "" {
+		req.Ports = append(req.Ports, wire.PortNeed{Port: n.superServer(), For: "superserver"})
+		if n.webServer() != 0 {
+			req.Ports = append(req.Ports, wire.PortNeed{Port: n.webServer(), For: "web server"})
+		}
 	}
 	return req
 }
 
-// preflight refuses an operation that would fail, and tells what might.
-func (j *Job) preflight(ctx context.Context, pr *prepared, verb Verb, _ map[string]wire.Facts) error {
-	if !verb.needsKit() {
-		return nil
+// installation are the kinds that matter to the checks of an installation.
+var installation = map[string]bool{kind.KitFetch: true, kind.IRISInstall: true, kind.IRISStart: true}
+
+// kindsByNode lists what a plan does on each node.
+func (p *Plan) kindsByNode() map[string]map[string]bool {
+	out := map[string]map[string]bool{}
+	for _, st := range p.Stages {
+		for _, ch := range st.Changes {
+			if out[ch.Node] == nil {
+				out[ch.Node] = map[string]bool{}
+			}
+			for _, s := range ch.Tasks {
+				out[ch.Node][s.Kind] = true
+			}
+		}
 	}
-	found, err := j.checkAll(ctx, pr.site, pr.nodes, pr.site.real(), verb)
+	return out
+}
+
+// preflight refuses a plan that would fail, and tells what might go wrong. Only
+// what the plan does is checked: a full disk does not stop `icm stop`.
+func (j *Job) preflight(ctx context.Context, pr *prepared) error {
+	kinds := pr.plan.kindsByNode()
+	var nodes []state.Instance
+	for _, n := range pr.site.real() {
+		if k := kinds[n.MachineName]; k[kind.KitFetch] || k[kind.IRISInstall] || k[kind.IRISUpgrade] || k[kind.IRISStart] {
+			nodes = append(nodes, n)
+		}
+	}
+	found, err := j.checkAll(ctx, pr.site, pr.nodes, nodes, kinds)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,9 @@ func (j *Job) site(verb Verb) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+	if verb.needsKit() && !in.spec.Global.Bool("Containerless") {
+		return nil, refuse("kits are for containerless mode", `add "Containerless": "True" to `+j.short(j.Files.Defaults))
+	}
 	if problems := in.topo.InstallProblems(); verb == VerbInstall && len(problems) > 0 {
 		return nil, &InputError{problems}
 	}
@@ -175,6 +178,8 @@ func (s *site) cluster(versions map[string]string) (cluster, error) {
 // touched.
 func deliverable(n topology.Node) error {
 	switch {
+	case n.Fields.Bool("Nonroot"):
+		return refuse("this icm does not install without root yet", `remove "Nonroot"`)
 	case n.Role == "VM" || n.Role == "CN":
 		return nil // nothing is installed on these
 	case n.Role != "DM" && n.Role != "AM":

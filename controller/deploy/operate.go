@@ -133,11 +133,10 @@ func (j *Job) lookAround(ctx context.Context, verb Verb) (*prepared, error) {
 	if err != nil {
 		return pr, err
 	}
-	if err := j.preflight(ctx, pr, verb, facts); err != nil {
+	if pr.plan, err = j.plan(ctx, pr, verb, facts); err != nil {
 		return pr, err
 	}
-	pr.plan, err = j.plan(ctx, pr, verb, facts)
-	return pr, err
+	return pr, j.preflight(ctx, pr)
 }
 
 // untouched is an error of the time before anything was changed. What single

@@ -26,6 +26,9 @@ func (j *Job) Provision(ctx context.Context) (*Provisioned, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !in.spec.Global.Bool("Containerless") {
+		j.warn("this icm does not install Docker yet: the nodes will be ready for kits; \"Containerless\": \"True\" says that this is meant")
+	}
 	dir, again, err := j.provisionDir(in)
 	if err != nil {
 		return nil, err

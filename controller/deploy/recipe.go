@@ -66,7 +66,7 @@ func installInstance(s settings) []draft {
 	}
 	return append(tasks,
 		draft{key: keyConfigure, kind: kind.IRISConfigure, summary: "Configure " + s.Instance.Name, args: s.configure()},
-		draft{key: keyUnit, kind: kind.IRISUnit, summary: "Run " + s.Instance.Name + " under systemd", args: s.Instance},
+		draft{key: keyUnit, kind: kind.IRISUnit, summary: "Run " + s.Instance.Name + " under systemd", args: kind.Unit{Instance: s.Instance, Mounts: s.mountPoints()}},
 	)
 }
 
