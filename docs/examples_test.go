@@ -49,35 +49,38 @@ func TestFieldsInTablesExist(t *testing.T) {
 		if p.path == "docs/parameters.md" {
 			continue // made from the table of fields
 		}
-		column := -1
-		for line := range strings.Lines(p.prose) {
-			cells := cellsOf(line)
-			if cells == nil {
-				column = -1
-				continue
-			}
-			if column < 0 {
-				for i, c := range cells {
-					if strings.HasPrefix(c, "Field") {
-						column = i
-					}
-				}
-				continue
-			}
-			if column >= len(cells) {
-				continue
-			}
-			for _, m := range spanPattern.FindAllStringSubmatch(cells[column], -1) {
-				count++
-				if _, known := spec.Lookup(m[1]); !known && !ofProviders.contains(m[1]) {
-					t.Errorf("%s: there is no field %s", p.path, m[1])
-				}
+		for _, name := range p.fields() {
+			count++
+			if _, known := spec.Lookup(name); !known && !ofProviders.contains(name) {
+				t.Errorf("%s: there is no field %s", p.path, name)
 			}
 		}
 	}
-	if count < 8 {
+	if count < 12 {
 		t.Errorf("found only %d fields", count)
 	}
+}
+
+// fields are the names in the columns of tables that are headed "Field…".
+func (p page) fields() []string {
+	var out []string
+	var head []string
+	for line := range strings.Lines(p.prose) {
+		cells := cellsOf(line)
+		if cells == nil || head == nil {
+			head = cells
+			continue
+		}
+		for i, c := range cells {
+			if i >= len(head) || !strings.HasPrefix(head[i], "Field") {
+				continue
+			}
+			for _, m := range spanPattern.FindAllStringSubmatch(c, -1) {
+				out = append(out, m[1])
+			}
+		}
+	}
+	return out
 }
 
 // The way out that docs/troubleshooting.md tells for a lock of a machine that
