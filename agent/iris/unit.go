@@ -57,11 +57,17 @@ func unitPath(p string) string {
 	return p
 }
 
-// UnitDirs are the directories without which an instance cannot start: its own,
-// and those of journal and WIJ. f is its configuration with what is pending.
-// Databases are left out: IRIS starts without them, and says so.
-func UnitDirs(dir string, f *cpf.File) []string {
+// UnitDirs are the directories without which an instance must not start: its
+// own, those of journal and WIJ, and the node's volumes. f is its configuration
+// with what is pending. IRIS would start without its data, and an application
+// might take that for an empty database. Databases elsewhere are left out: who
+// made them knows where they may be missing.
+func UnitDirs(u kind.Unit, f *cpf.File) []string {
+	dir := u.Dir
 	set := map[string]bool{dir: true}
+	for _, m := range u.Mounts {
+		set[m] = true
+	}
 	for _, s := range [][2]string{{"Journal", "CurrentDirectory"}, {"Journal", "AlternateDirectory"}, {"config", "wijdir"}} {
 		v, _ := f.Get(s[0], s[1])
 		if v = trimDir(v); strings.HasPrefix(v, "/") && !within(v, dir) {

@@ -17,7 +17,7 @@ func irisUnit(d Deps) engine.Kind {
 }
 
 // unitText is what the unit of an instance must say, once it is installed.
-func (d Deps) unitText(ctx context.Context, i kind.Instance) (string, error) {
+func (d Deps) unitText(ctx context.Context, i kind.Unit) (string, error) {
 	in, err := d.find(ctx, i.Name)
 	if err != nil {
 		return "", err
@@ -33,11 +33,11 @@ func (d Deps) unitText(ctx context.Context, i kind.Instance) (string, error) {
 		}
 		f = iris.WithPending(f, pending)
 	}
-	return unit.Marker + d.IRIS.UnitText(i, iris.UnitDirs(i.Dir, f), iris.ShutdownTimeout(f)), nil
+	return unit.Marker + d.IRIS.UnitText(i.Instance, iris.UnitDirs(i, f), iris.ShutdownTimeout(f)), nil
 }
 
 func (d Deps) lookUnit(ctx context.Context, t *engine.Task) (wire.Look, error) {
-	var i kind.Instance
+	var i kind.Unit
 	if err := t.Decode(&i); err != nil {
 		return wire.Look{}, err
 	}
@@ -94,7 +94,7 @@ type unitBefore struct {
 // Rerun: writes the same again.
 // Undo: puts back the service that was there, or removes ours.
 func (d Deps) doUnit(ctx context.Context, t *engine.Task) error {
-	var i kind.Instance
+	var i kind.Unit
 	if err := t.Decode(&i); err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (d Deps) doUnit(ctx context.Context, t *engine.Task) error {
 }
 
 func (d Deps) undoUnit(ctx context.Context, t *engine.Task) error {
-	var i kind.Instance
+	var i kind.Unit
 	var before unitBefore
 	if err := t.Decode(&i); err != nil {
 		return err

@@ -89,6 +89,14 @@ type Instance struct {
 	Version string `json:"version,omitempty"`
 }
 
+// Unit is the argument of iris.unit.
+type Unit struct {
+	Instance
+	// Mounts are the mount points of the node's volumes: the instance starts
+	// after all of them, and not without one.
+	Mounts []string `json:"mounts,omitempty"`
+}
+
 // Snapshot is the argument of iris.snapshot and iris.discard: a copy of the
 // installation directory and the registry, from which iris.upgrade is undone.
 type Snapshot struct {
