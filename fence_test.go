@@ -25,6 +25,17 @@ var notInAgent = map[string]string{
 	"testing":                             "belongs to tests",
 }
 
+// inAgent is what the agent may share with the other programs, and why.
+var inAgent = map[string]string{
+	"icm/internal/atomicfile": "files that are whole or not there",
+	"icm/internal/cpf":        "the text of iris.cpf",
+	"icm/internal/hint":       "what to try next, beside an error; standard library only",
+	"icm/internal/kind":       "the names and arguments of the kinds",
+	"icm/internal/kitname":    "what the name of a kit says",
+	"icm/internal/secret":     "values that cannot be printed",
+	"icm/internal/wire":       "what goes between controller and agent",
+}
+
 // layers are the rules between our own packages: a package, or all below it,
 // and what none of its imports may be.
 var layers = []struct {
@@ -83,6 +94,21 @@ func TestAgentImports(t *testing.T) {
 					t.Errorf("%s imports %s: %s", pkg, dep, why)
 				}
 			}
+		}
+	}
+}
+
+func TestTheAgentSharesOnlyWhatIsListed(t *testing.T) {
+	used := map[string]bool{}
+	for _, dep := range golist(t, "Deps", "icm/agent")["icm/agent"] {
+		if below(dep, "icm/internal") && inAgent[dep] == "" {
+			t.Errorf("the agent imports %s, which inAgent does not give a reason for", dep)
+		}
+		used[dep] = true
+	}
+	for dep := range inAgent {
+		if !used[dep] {
+			t.Errorf("inAgent lists %s, which the agent does not import", dep)
 		}
 	}
 }

@@ -100,15 +100,6 @@ func (t *Task) Load(key string, v any) (bool, error) {
 	return true, nil
 }
 
-// Hinted is an error that knows what the operator should try next.
-type Hinted struct {
-	Err  error
-	Hint string
-}
-
-func (e *Hinted) Error() string { return e.Err.Error() }
-func (e *Hinted) Unwrap() error { return e.Err }
-
 // Retry is what Do returns when it should be called again after a pause, such
 // as when something it waits for is not there yet. Deadline bounds the whole
 // wait; the engine turns it into an error when it has passed.

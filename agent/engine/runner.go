@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"icm/internal/hint"
 	"icm/internal/wire"
 )
 
@@ -132,10 +133,7 @@ func (e *Engine) endTaskLocked(ctx context.Context, env *runEnv, undo bool, err 
 		if errors.Is(context.Cause(ctx), errAborted) && errors.Is(err, context.Canceled) {
 			rec.Error = "stopped, since the change was aborted"
 		}
-		var h *Hinted
-		if errors.As(err, &h) {
-			rec.Hint = env.stars.Replace(h.Hint)
-		}
+		rec.Hint = env.stars.Replace(hint.Of(err))
 		e.log.Error("task failed", "change", rec.Change, "task", rec.Task, "err", rec.Error)
 	}
 	return e.recordLocked(rec)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"icm/internal/hint"
 	"icm/internal/wire"
 )
 
@@ -59,7 +60,7 @@ func (w *world) do(ctx context.Context, t *Task) error {
 	w.set(t, "made")
 	switch s.Do {
 	case "error":
-		return &Hinted{Err: errors.New("no luck"), Hint: "try again"}
+		return &hint.Error{Err: errors.New("no luck"), Hint: "try again"}
 	case "panic":
 		panic("oops")
 	case "wait":

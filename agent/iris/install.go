@@ -11,8 +11,8 @@ import (
 	"strings"
 	"syscall"
 
-	"icm/agent/engine"
 	"icm/agent/host"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/secret"
 	"icm/internal/wire"
@@ -151,7 +151,7 @@ func (n *Node) installError(i Installer, out host.Output, err error) error {
 	if said == "" {
 		return fmt.Errorf("cannot %s %s: %v", verb, i.Args.Instance, plain(err))
 	}
-	return &engine.Hinted{
+	return &hint.Error{
 		Err:  fmt.Errorf("cannot %s %s: %v; the installer said: %s", verb, i.Args.Instance, plain(err), said),
 		Hint: "the task's log has everything the installer said",
 	}

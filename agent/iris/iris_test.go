@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"icm/agent/engine"
 	"icm/agent/host"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/secret"
 	"icm/internal/wire"
@@ -217,7 +217,7 @@ func TestAnInstanceThatAsksForALoginIsToldWithAHint(t *testing.T) {
 		return "\nUsername: Password: \nAccess Denied\n", 1
 	})
 	_, err := n.Session(t.Context(), wire.SessionRequest{Instance: "IRIS", Code: "write 1"})
-	var h *engine.Hinted
+	var h *hint.Error
 	if !errors.Is(err, ErrLogin) || !errors.As(err, &h) || h.Hint == "" {
 		t.Errorf("err = %v", err)
 	}

@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"icm/agent/engine"
 	"icm/internal/atomicfile"
+	"icm/internal/hint"
 	"icm/internal/secret"
 	"icm/internal/wire"
 )
@@ -35,7 +35,7 @@ func CheckKey(key secret.Secret) error {
 			return nil
 		}
 	}
-	return &engine.Hinted{
+	return &hint.Error{
 		Err:  errors.New("cannot use the licence key: it has no line FileType=InterSystems License"),
 		Hint: "check that the file in LicenseDir is an iris.key as InterSystems sent it",
 	}

@@ -10,7 +10,7 @@ import (
 	"regexp"
 	"strings"
 
-	"icm/agent/engine"
+	"icm/internal/hint"
 	"icm/internal/wire"
 )
 
@@ -65,7 +65,7 @@ func ProveClean(in wire.Instance, offset int64) error {
 	if clean(text) {
 		return nil
 	}
-	return &engine.Hinted{
+	return &hint.Error{
 		Err:  fmt.Errorf("cannot prove that %s was shut down cleanly: %s does not say %q and %q", in.Name, path, noJournalRestore, noRollback),
 		Hint: "do not upgrade or replace this instance: start it, stop it again, and call InterSystems support when the lines stay away",
 	}

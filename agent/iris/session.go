@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"icm/agent/engine"
 	"icm/agent/host"
+	"icm/internal/hint"
 	"icm/internal/wire"
 )
 
@@ -114,7 +114,7 @@ func (n *Node) explain(out host.Output, err error) error {
 	said := out.Stdout + "\n" + out.Stderr
 	switch {
 	case asksLogin(said):
-		return &engine.Hinted{Err: fmt.Errorf("cannot open a session: %w", ErrLogin),
+		return &hint.Error{Err: fmt.Errorf("cannot open a session: %w", ErrLogin),
 			Hint: "give a user and a password, or turn operating system authentication on for the instance's owner"}
 	case strings.Contains(strings.ToLower(said), "sign-on inhibited"), strings.Contains(said, "<LICENSE LIMIT EXCEEDED>"):
 		return fmt.Errorf("cannot open a session: %w: %s", ErrBusy, lastLine(said))

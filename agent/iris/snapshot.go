@@ -11,8 +11,8 @@ import (
 	"strings"
 	"syscall"
 
-	"icm/agent/engine"
 	"icm/internal/atomicfile"
+	"icm/internal/hint"
 	"icm/internal/wire"
 )
 
@@ -173,7 +173,7 @@ func checkSpace(base string, need int64, name string) error {
 	if free >= need+spaceMargin {
 		return nil
 	}
-	return &engine.Hinted{
+	return &hint.Error{
 		Err:  fmt.Errorf("cannot copy %s: %s has %d MB free, the copy needs %d MB", name, base, free>>20, (need+spaceMargin)>>20),
 		Hint: "without the copy an upgrade could not be undone; free some space and run the command again",
 	}

@@ -9,7 +9,7 @@ import (
 	"regexp"
 	"strings"
 
-	"icm/agent/engine"
+	"icm/internal/hint"
 )
 
 // instanceName is what the installer takes.
@@ -43,7 +43,7 @@ func CheckTarget(dir string, ours bool) error {
 		if ours || e.Name() == "lost+found" {
 			continue
 		}
-		return &engine.Hinted{
+		return &hint.Error{
 			Err:  fmt.Errorf("cannot install in %s: it is not empty (it holds %s)", dir, e.Name()),
 			Hint: "the installer would take over a configuration and a licence key it finds there; move the contents of " + dir + " away, or choose another directory",
 		}
@@ -87,7 +87,7 @@ func noSymlinks(dir string) error {
 			if err != nil {
 				to = "the directory it points to"
 			}
-			return &engine.Hinted{
+			return &hint.Error{
 				Err:  fmt.Errorf("cannot install in %s: %s is a symbolic link", dir, p),
 				Hint: "name the physical directory, " + to,
 			}

@@ -12,7 +12,7 @@ import (
 	"os"
 	"strings"
 
-	"icm/agent/engine"
+	"icm/internal/hint"
 )
 
 const chunk = 4 << 20
@@ -65,7 +65,7 @@ func Check(ctx context.Context, path, want string) (string, error) {
 	}
 	got := hex.EncodeToString(h.Sum(nil))
 	if want != "" && !strings.EqualFold(want, got) {
-		return got, &engine.Hinted{
+		return got, &hint.Error{
 			Err:  fmt.Errorf("cannot use the kit: its SHA-256 is %s, but %s is expected", got, strings.ToLower(want)),
 			Hint: "the file was damaged on its way or is another one; fetch it again, or correct the checksum",
 		}
@@ -95,7 +95,7 @@ func walk(ctx context.Context, r io.Reader) error {
 		return damaged(err)
 	}
 	if !found {
-		return &engine.Hinted{
+		return &hint.Error{
 			Err:  errors.New("cannot use the kit: there is no " + installer + " in it"),
 			Hint: "KitURL must name an installation kit for Linux, a gzipped tar file",
 		}
@@ -108,12 +108,12 @@ func damaged(err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return &engine.Hinted{
+		return &hint.Error{
 			Err:  errors.New("cannot use the kit: the file is cut off before its end"),
 			Hint: "fetch it again; when it comes from a file address, copy it to the node again",
 		}
 	case errors.Is(err, gzip.ErrHeader):
-		return &engine.Hinted{
+		return &hint.Error{
 			Err:  errors.New("cannot use the kit: it is not a gzipped file"),
 			Hint: "a login page of the web server looks like that too: open KitURL in a browser",
 		}

@@ -7,8 +7,8 @@ import (
 	"regexp"
 	"strings"
 
-	"icm/agent/engine"
 	"icm/agent/host"
+	"icm/internal/hint"
 )
 
 var httpStatus = regexp.MustCompile(`(?:error: |ERROR |HTTP[/0-9.]* )([45][0-9][0-9])`)
@@ -22,7 +22,7 @@ func explain(address, part string, out host.Output, err error) error {
 		return fmt.Errorf("cannot fetch %s: %w", address, err)
 	}
 	said := out.Stderr + "\n" + out.Stdout
-	why, hint := reason(said, exit.Exit)
+	why, next := reason(said, exit.Exit)
 	if why == "" {
 		why = fmt.Sprintf("the download program ended with status %d", exit.Exit)
 	}
@@ -33,10 +33,10 @@ func explain(address, part string, out host.Output, err error) error {
 		}
 	}
 	err = fmt.Errorf("cannot fetch %s: %s", address, why)
-	if hint == "" {
+	if next == "" {
 		return err
 	}
-	return &engine.Hinted{Err: err, Hint: hint}
+	return hint.New(err, next)
 }
 
 // reason sorts what can go wrong.

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"icm/agent/engine"
 	"icm/agent/host"
+	"icm/internal/hint"
 	"icm/internal/secret"
 )
 
@@ -57,7 +57,7 @@ func downloader(s Source, part string) (host.Command, error) {
 	if path, err := exec.LookPath("wget"); err == nil {
 		return wget(path, s, part)
 	}
-	return host.Command{}, &engine.Hinted{
+	return host.Command{}, &hint.Error{
 		Err:  errors.New("cannot fetch the kit: the node has neither curl nor wget"),
 		Hint: "install one of them, or copy the kit to the node with icm scp and set KitURL to file:///…",
 	}
@@ -139,7 +139,7 @@ func follow(ctx context.Context, path string, progress func(int64)) (stop func()
 func takeFile(ctx context.Context, from, path string) error {
 	st, err := os.Stat(from)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &engine.Hinted{
+		return &hint.Error{
 			Err:  fmt.Errorf("cannot fetch the kit: there is no file %s on the node", from),
 			Hint: "a file address names a file on the node; copy the kit there with icm scp",
 		}

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"icm/agent/engine"
+	"icm/internal/hint"
 	"icm/internal/secret"
 )
 
@@ -256,7 +256,7 @@ func TestWhatGoesWrongIsToldWithTheAddress(t *testing.T) {
 			t.Errorf("%s: %v, want %q", c.url, err, c.words)
 			continue
 		}
-		var h *engine.Hinted
+		var h *hint.Error
 		if strings.HasPrefix(c.url, "http") && !strings.Contains(err.Error(), c.url) {
 			t.Errorf("%s: the address is missing: %v", c.url, err)
 		}

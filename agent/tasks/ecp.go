@@ -7,6 +7,7 @@ import (
 
 	"icm/agent/engine"
 	"icm/agent/iris"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/wire"
 )
@@ -158,7 +159,7 @@ func (d Deps) doConnect(ctx context.Context, t *engine.Task) error {
 		return fmt.Errorf("cannot connect to %s: the instance says it did, but %s", a.Server, plural(missing))
 	}
 	if err := d.IRIS.ReadRemote(ctx, in, a.Namespace); err != nil {
-		return &engine.Hinted{
+		return &hint.Error{
 			Err:  err,
 			Hint: fmt.Sprintf("check that %s:%d can be reached from this node, and that %s has room for this application server", a.Address, a.Port, a.Server),
 		}

@@ -9,6 +9,7 @@ import (
 
 	"icm/agent/engine"
 	"icm/agent/iris"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/wire"
 )
@@ -35,7 +36,7 @@ func (d Deps) find(ctx context.Context, name string) (found, error) {
 func (d Deps) must(ctx context.Context, i kind.Instance) (wire.Instance, error) {
 	in, err := d.IRIS.Find(ctx, i.Name)
 	if errors.Is(err, iris.ErrNoInstance) {
-		return in, &engine.Hinted{Err: fmt.Errorf("there is no instance %s on this node", i.Name), Hint: "icm install brings it here"}
+		return in, &hint.Error{Err: fmt.Errorf("there is no instance %s on this node", i.Name), Hint: "icm install brings it here"}
 	}
 	return in, err
 }

@@ -6,6 +6,7 @@ import (
 
 	"icm/agent/engine"
 	"icm/agent/iris"
+	"icm/internal/hint"
 	"icm/internal/secret"
 	"icm/internal/wire"
 )
@@ -95,7 +96,7 @@ func (d Deps) letOwnerIn(ctx context.Context, t *engine.Task, c configuration, i
 		return err
 	}
 	if c.args.PlainSecret == "" {
-		return &engine.Hinted{
+		return &hint.Error{
 			Err:  fmt.Errorf("cannot turn operating system authentication on: this kit needs one sign-on, and no password came with the change"),
 			Hint: "a newer icm sends it; bring icm up to date",
 		}

@@ -7,6 +7,7 @@ import (
 
 	"icm/agent/engine"
 	"icm/agent/iris"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/wire"
 )
@@ -110,7 +111,7 @@ func (d Deps) doVerify(ctx context.Context, t *engine.Task) error {
 		return err
 	}
 	if len(diffs) > 0 {
-		return &engine.Hinted{
+		return &hint.Error{
 			Err:  fmt.Errorf("cannot verify the configuration: %s", plural(diffs)),
 			Hint: "the instance did not take what it was given; its messages.log may say why",
 		}

@@ -8,6 +8,7 @@ import (
 	"icm/agent/engine"
 	"icm/agent/iris"
 	"icm/agent/kitfile"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/kitname"
 	"icm/internal/wire"
@@ -57,19 +58,19 @@ func (d Deps) known(ctx context.Context, name string) (found, iris.Record, error
 func decideInstalled(in wire.Instance, a kind.Install) error {
 	switch {
 	case !iris.IsOurs(in, a.Dir):
-		return &engine.Hinted{
+		return &hint.Error{
 			Err:  fmt.Errorf("instance %s is installed in %s already", in.Name, in.Dir),
 			Hint: "set ISCInstallDir to that directory, or choose another instance name",
 		}
 	case iris.SameVersion(in.Version, a.Version):
 		return nil
 	case kitname.Compare(in.Version, a.Version) > 0:
-		return &engine.Hinted{
+		return &hint.Error{
 			Err:  fmt.Errorf("instance %s has version %s, which is newer than the kit's %s", in.Name, in.Version, a.Version),
 			Hint: "there is no way to an older version over existing data; set KitURL to a kit of the installed version or a newer one",
 		}
 	}
-	return &engine.Hinted{
+	return &hint.Error{
 		Err:  fmt.Errorf("instance %s has version %s, the kit is %s", in.Name, in.Version, a.Version),
 		Hint: "icm upgrade replaces the version",
 	}
@@ -167,10 +168,4 @@ func (d Deps) kitDir(k kind.Kit) (string, error) {
 }
 
 // hinted takes an error apart for a look.
-func hinted(err error) (text, hint string) {
-	var h *engine.Hinted
-	if asHinted(err, &h) {
-		return err.Error(), h.Hint
-	}
-	return err.Error(), ""
-}
+func hinted(err error) (text, next string) { return err.Error(), hint.Of(err) }

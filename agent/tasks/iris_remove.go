@@ -10,6 +10,7 @@ import (
 
 	"icm/agent/engine"
 	"icm/agent/iris"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/wire"
 )
@@ -159,7 +160,7 @@ func (d Deps) doData(ctx context.Context, t *engine.Task) error {
 	}
 	for _, in := range list {
 		if strings.EqualFold(in.Name, a.Instance) || usesAny(in, a.Paths) {
-			return &engine.Hinted{
+			return &hint.Error{
 				Err:  fmt.Errorf("cannot delete data: instance %s is still installed and uses it", in.Name),
 				Hint: "icm uninstall removes the instance first",
 			}

@@ -6,6 +6,7 @@ import (
 
 	"icm/agent/engine"
 	"icm/agent/iris"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/wire"
 )
@@ -92,7 +93,7 @@ func (d Deps) startUnit(ctx context.Context, t *engine.Task, in wire.Instance) e
 func withAlerts(err error, in wire.Instance, offset int64) error {
 	lines := iris.LastAlerts(in, offset, 2)
 	if len(lines) == 0 {
-		return &engine.Hinted{Err: err, Hint: "look into " + iris.MessagesLog(in)}
+		return &hint.Error{Err: err, Hint: "look into " + iris.MessagesLog(in)}
 	}
 	for i, l := range lines {
 		if i == 0 {
@@ -101,7 +102,7 @@ func withAlerts(err error, in wire.Instance, offset int64) error {
 			err = fmt.Errorf("%w | %s", err, l)
 		}
 	}
-	return &engine.Hinted{Err: err, Hint: "look into " + iris.MessagesLog(in)}
+	return &hint.Error{Err: err, Hint: "look into " + iris.MessagesLog(in)}
 }
 
 // settlePending proves that the start took the configuration that waited for it,

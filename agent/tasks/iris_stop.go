@@ -6,6 +6,7 @@ import (
 
 	"icm/agent/engine"
 	"icm/agent/iris"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/wire"
 )
@@ -97,7 +98,7 @@ func (d Deps) stopByHand(ctx context.Context, t *engine.Task, name string) error
 	if err == nil {
 		return nil
 	}
-	return &engine.Hinted{Err: err, Hint: "an instance that is hung needs `iris force " + name + "` by hand; its journal is recovered at the next start"}
+	return &hint.Error{Err: err, Hint: "an instance that is hung needs `iris force " + name + "` by hand; its journal is recovered at the next start"}
 }
 
 func (d Deps) undoStop(ctx context.Context, t *engine.Task) error {

@@ -2,17 +2,15 @@ package tasks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"icm/agent/engine"
 	"icm/agent/iris"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/kitname"
 	"icm/internal/wire"
 )
-
-func asHinted(err error, h **engine.Hinted) bool { return errors.As(err, h) }
 
 func irisUpgrade(d Deps) engine.Kind {
 	return engine.Kind{Look: d.lookUpgrade, Do: d.doUpgrade, Undo: d.undoUpgrade}
@@ -48,12 +46,12 @@ func decideUpgrade(in wire.Instance, a kind.Install) error {
 	case !iris.IsOurs(in, a.Dir):
 		return fmt.Errorf("cannot upgrade %s: it is in %s, not in %s", in.Name, in.Dir, a.Dir)
 	case kitname.Compare(in.Version, a.Version) > 0:
-		return &engine.Hinted{
+		return &hint.Error{
 			Err:  fmt.Errorf("cannot upgrade %s: its version %s is newer than the kit's %s", in.Name, in.Version, a.Version),
 			Hint: "there is no way to an older version over existing data",
 		}
 	case a.From != "" && !iris.SameVersion(in.Version, a.From):
-		return &engine.Hinted{
+		return &hint.Error{
 			Err:  fmt.Errorf("cannot upgrade %s: its version is %s, the plan was made for %s", in.Name, in.Version, a.From),
 			Hint: "somebody changed the node since; run the command again",
 		}

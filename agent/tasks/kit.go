@@ -14,6 +14,7 @@ import (
 	"icm/agent/host"
 	"icm/agent/kitfile"
 	"icm/internal/atomicfile"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/kitname"
 	"icm/internal/wire"
@@ -243,7 +244,7 @@ func checkPlatform(ctx context.Context, t *engine.Task, dir string, k kitname.Ki
 	out, err := host.Command{Path: "/bin/sh", Args: []string{"./cplatname", "identify"}, Dir: dir}.Run(ctx)
 	if got := strings.TrimSpace(out.Stdout); override == "" && err == nil && got != "" {
 		if family(got) != family(k.Platform) {
-			return &engine.Hinted{
+			return &hint.Error{
 				Err:  fmt.Errorf("cannot use kit %s: it is for %s, and calls this system %s", k.Name, k.Platform, got),
 				Hint: "set KitURL to a kit for " + got,
 			}
@@ -266,7 +267,7 @@ func checkPlatform(ctx context.Context, t *engine.Task, dir string, k kitname.Ki
 		if miss == "" {
 			miss = err.Error()
 		}
-		return &engine.Hinted{
+		return &hint.Error{
 			Err:  fmt.Errorf("cannot use kit %s: this system does not have what it needs: %s", k.Name, miss),
 			Hint: "install the missing package on the node",
 		}

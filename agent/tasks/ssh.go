@@ -11,6 +11,7 @@ import (
 
 	"icm/agent/engine"
 	"icm/agent/host"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/wire"
 )
@@ -107,7 +108,7 @@ func (d Deps) doSSH(ctx context.Context, t *engine.Task) error {
 		return err
 	}
 	if !how.readsOurKey() {
-		return &engine.Hinted{Err: fmt.Errorf("cannot turn password login off: sshd would not look at %s", keysFile(a)),
+		return &hint.Error{Err: fmt.Errorf("cannot turn password login off: sshd would not look at %s", keysFile(a)),
 			Hint: "check PubkeyAuthentication and AuthorizedKeysFile in " + sshdConfig}
 	}
 	return d.turnPasswordsOff(ctx, t, a)
@@ -198,7 +199,7 @@ func (d Deps) turnPasswordsOff(ctx context.Context, t *engine.Task, a kind.SSH) 
 		return err
 	}
 	if !how.passwordsOff() {
-		return &engine.Hinted{Err: fmt.Errorf("cannot turn password login off: sshd still allows it after %s was written", path),
+		return &hint.Error{Err: fmt.Errorf("cannot turn password login off: sshd still allows it after %s was written", path),
 			Hint: "look for another PasswordAuthentication, or a Match block, in " + sshdConfig}
 	}
 	return d.reloadSSHD(ctx)

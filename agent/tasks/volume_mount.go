@@ -14,6 +14,7 @@ import (
 	"icm/agent/engine"
 	"icm/agent/host"
 	"icm/agent/unit"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/wire"
 )
@@ -64,7 +65,7 @@ func (d Deps) doVolumeMount(ctx context.Context, t *engine.Task) error {
 		return err
 	}
 	if f.Action == actRefuse {
-		return &engine.Hinted{Err: fmt.Errorf("cannot mount %s at %s: %s", v.Device, v.MountPoint, f.Why), Hint: f.Hint}
+		return &hint.Error{Err: fmt.Errorf("cannot mount %s at %s: %s", v.Device, v.MountPoint, f.Why), Hint: f.Hint}
 	}
 	if err := d.noteVolume(t, v); err != nil {
 		return err
@@ -126,7 +127,7 @@ func (d Deps) format(ctx context.Context, t *engine.Task, v kind.Volume, f volum
 	}
 	t.Logf("Making %s %q on %s (%s)", v.FileSystem, v.Label, f.Device.Path, f.Device.Identity())
 	if _, err := fileSystem(v).Make(f.Device.Path).Run(ctx); err != nil {
-		return &engine.Hinted{Err: fmt.Errorf("cannot format %s: %w", f.Device.Path, err),
+		return &hint.Error{Err: fmt.Errorf("cannot format %s: %w", f.Device.Path, err),
 			Hint: "when the cause is mended, give -wipe NODE:" + v.Device + ", because a part of the file system may stand on it"}
 	}
 	return t.Note(noteFormatted, note)

@@ -8,6 +8,7 @@ import (
 	"icm/agent/engine"
 	"icm/agent/host"
 	"icm/agent/unit"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/wire"
 )
@@ -64,7 +65,7 @@ func (d Deps) doVolumeRelease(ctx context.Context, t *engine.Task) error {
 		}
 	}
 	if err := d.Units.Remove(ctx, unit.MountName(v.MountPoint)); err != nil {
-		return &engine.Hinted{Err: fmt.Errorf("cannot release %s: %w", v.MountPoint, err),
+		return &hint.Error{Err: fmt.Errorf("cannot release %s: %w", v.MountPoint, err),
 			Hint: "see who uses it: fuser -vm " + v.MountPoint}
 	}
 	return nil

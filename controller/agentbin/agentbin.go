@@ -17,7 +17,7 @@ import (
 	"strconv"
 	"strings"
 
-	"icm/controller/hint"
+	"icm/internal/hint"
 )
 
 //go:embed files

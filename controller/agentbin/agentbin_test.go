@@ -9,7 +9,7 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"icm/controller/hint"
+	"icm/internal/hint"
 )
 
 func TestAnAgentComesOutAsItWentIn(t *testing.T) {

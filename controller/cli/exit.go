@@ -7,8 +7,8 @@ import (
 	"io"
 
 	"icm/controller/deploy"
-	"icm/controller/hint"
 	"icm/controller/state"
+	"icm/internal/hint"
 )
 
 // The exit statuses. They are part of the interface: scripts branch on them.

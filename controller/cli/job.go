@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 
 	"icm/controller/deploy"
-	"icm/controller/hint"
+	"icm/internal/hint"
 	"icm/internal/secret"
 )
 

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"sync"
 
-	"icm/controller/hint"
 	"icm/controller/state"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/wire"
 )

@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"icm/controller/hint"
 	"icm/controller/remote"
 	"icm/controller/spec"
 	"icm/controller/state"
 	"icm/controller/topology"
+	"icm/internal/hint"
 )
 
 // site is everything an operation works with, put together from the input

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"icm/controller/hint"
 	"icm/controller/spec"
+	"icm/internal/hint"
 	"icm/internal/wire"
 )
 

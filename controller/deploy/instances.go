@@ -4,9 +4,9 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"icm/controller/hint"
 	"icm/controller/state"
 	"icm/controller/topology"
+	"icm/internal/hint"
 	"icm/plugins/provider"
 )
 

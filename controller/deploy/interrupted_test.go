@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"icm/controller/deploy"
-	"icm/controller/hint"
 	"icm/controller/state"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/tests/sim"
 )

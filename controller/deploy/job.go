@@ -8,10 +8,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"icm/controller/hint"
 	"icm/controller/spec"
 	"icm/controller/state"
 	"icm/controller/topology"
+	"icm/internal/hint"
 	"icm/internal/secret"
 )
 

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"icm/controller/hint"
 	"icm/controller/state"
+	"icm/internal/hint"
 	"icm/internal/irishash"
 	"icm/internal/secret"
 	"icm/internal/wire"

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"icm/controller/deploy"
-	"icm/controller/hint"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/secret"
 	"icm/internal/wire"

@@ -15,10 +15,10 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"icm/controller/agentbin"
-	"icm/controller/hint"
 	"icm/controller/pluginhost"
 	"icm/controller/remote"
 	"icm/controller/state"
+	"icm/internal/hint"
 	"icm/internal/secret"
 	"icm/internal/wire"
 	"icm/plugins/provider"

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"sync"
 
-	"icm/controller/hint"
 	"icm/controller/remote"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/wire"
 )

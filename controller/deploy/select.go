@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"icm/controller/hint"
 	"icm/controller/spec"
+	"icm/internal/hint"
 )
 
 // Selection narrows a command to some of the nodes.

@@ -7,10 +7,10 @@ import (
 	"regexp"
 	"strings"
 
-	"icm/controller/hint"
 	"icm/controller/remote"
 	"icm/controller/spec"
 	"icm/controller/state"
+	"icm/internal/hint"
 	"icm/internal/wire"
 )
 

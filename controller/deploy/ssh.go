@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"os"
 
-	"icm/controller/hint"
 	"icm/controller/spec"
 	"icm/controller/state"
+	"icm/internal/hint"
 	"icm/internal/wire"
 )
 

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"icm/controller/hint"
+	"icm/internal/hint"
 )
 
 const (

@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 
-	"icm/controller/hint"
+	"icm/internal/hint"
 	"icm/plugins/provider"
 )
 

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-plugin"
 
-	"icm/controller/hint"
+	"icm/internal/hint"
 	"icm/plugins/provider"
 	"icm/plugins/provider/providertest"
 )

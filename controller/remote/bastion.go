@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"icm/controller/hint"
+	"icm/internal/hint"
 )
 
 // jump is one connection to a bastion, shared by all nodes behind it: two

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"icm/controller/agentbin"
-	"icm/controller/hint"
+	"icm/internal/hint"
 	"icm/internal/wire"
 )
 

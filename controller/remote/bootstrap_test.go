@@ -14,8 +14,8 @@ import (
 	"testing"
 
 	"icm/controller/agentbin"
-	"icm/controller/hint"
 	"icm/controller/remote/sshtest"
+	"icm/internal/hint"
 	"icm/internal/wire"
 )
 

@@ -10,7 +10,7 @@ import (
 	"path"
 	"strings"
 
-	"icm/controller/hint"
+	"icm/internal/hint"
 )
 
 // Copy is one `icm scp` to one node.

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"icm/controller/hint"
+	"icm/internal/hint"
 )
 
 // copyList is everything a copy is going to do, found out before the node is

@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"testing"
 
-	"icm/controller/hint"
 	"icm/controller/remote/sshtest"
+	"icm/internal/hint"
 )
 
 // tree makes the files of a test: "name" is a file, "name/" a directory,

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"icm/controller/agentbin"
-	"icm/controller/hint"
+	"icm/internal/hint"
 	"icm/internal/wire"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"icm/controller/hint"
+	"icm/internal/hint"
 )
 
 // Why a node was not reached. Each says whether waiting helps.

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"icm/controller/hint"
+	"icm/internal/hint"
 )
 
 // HostKeyStore knows the host keys of machines. It is used from many

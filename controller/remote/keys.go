@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"icm/controller/hint"
+	"icm/internal/hint"
 	"icm/internal/secret"
 )
 

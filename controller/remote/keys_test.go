@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"icm/controller/hint"
+	"icm/internal/hint"
 	"icm/internal/secret"
 )
 

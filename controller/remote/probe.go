@@ -10,7 +10,7 @@ import (
 	"io"
 	"time"
 
-	"icm/controller/hint"
+	"icm/internal/hint"
 	"icm/internal/wire"
 )
 

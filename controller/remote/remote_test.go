@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"icm/controller/hint"
 	"icm/controller/remote/sshtest"
+	"icm/internal/hint"
 	"icm/internal/secret"
 )
 

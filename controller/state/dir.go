@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"icm/controller/hint"
 	"icm/internal/atomicfile"
+	"icm/internal/hint"
 )
 
 // dirFormat is the format of the state directory as a whole.

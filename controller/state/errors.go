@@ -3,7 +3,7 @@ package state
 import (
 	"fmt"
 
-	"icm/controller/hint"
+	"icm/internal/hint"
 )
 
 // checkFormat refuses a file of an icm that is newer than this one.

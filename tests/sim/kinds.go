@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"icm/agent/engine"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/kitname"
 	"icm/internal/wire"
@@ -113,7 +114,7 @@ func (m *Machine) do(name string) func(context.Context, *engine.Task) error {
 func (m *Machine) change(name string, t *engine.Task, a args) error {
 	act, known := actions[name]
 	if why := m.fail[name]; why != "" {
-		return &engine.Hinted{Err: errors.New(why), Hint: "mend it"}
+		return &hint.Error{Err: errors.New(why), Hint: "mend it"}
 	}
 	if !known {
 		m.marks[mark(t)] = true
