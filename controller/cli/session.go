@@ -40,7 +40,7 @@ func codeCommand(language string) func(*flag.FlagSet) runFunc {
 					return job.InteractiveSession(ctx, language, code)
 				}
 				outs, err := job.Session(ctx, language, code)
-				printOutputs(con, outs)
+				printOutputs(env, con, outs)
 				return answer(env, &o.json, outs, err)
 			})
 		}

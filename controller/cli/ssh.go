@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strings"
 
 	"icm/controller/deploy"
@@ -28,7 +29,7 @@ var sshCommand = command{
 					return job.InteractiveSSH(ctx, cmd)
 				}
 				outs, err := job.SSH(ctx, cmd)
-				printOutputs(con, outs)
+				printOutputs(env, con, outs)
 				return answer(env, &o.json, outs, err)
 			})
 		}
@@ -37,14 +38,18 @@ var sshCommand = command{
 
 // printOutputs lists the files with the output, and shows the output itself
 // when there was one node.
-func printOutputs(con *console, outs []deploy.Output) {
+func printOutputs(env *Env, con *console, outs []deploy.Output) {
 	for _, out := range outs {
 		if out.File != "" {
 			con.line("...output in %s", out.File)
 		}
+		if out.ErrFile != "" {
+			con.line("...errors in %s", out.ErrFile)
+		}
 	}
 	if len(outs) == 1 {
-		con.raw(outs[0].Text)
+		con.raw(con.out, outs[0].Text)
+		con.raw(env.Err, outs[0].Stderr)
 	}
 }
 
@@ -65,8 +70,11 @@ func (e *remoteErrors) Unwrap() error { return e.error }
 
 // answer writes what nodes said as JSON; what failed is written with the error.
 func answer(env *Env, js *jsonFlag, outs []deploy.Output, err error) error {
-	if err != nil {
+	if err != nil && outs != nil {
 		return &remoteErrors{err, outs}
+	}
+	if err != nil {
+		return err
 	}
 	return js.write(env, outputsJSON(outs, nil))
 }
@@ -97,7 +105,7 @@ func outputsJSON(outs []deploy.Output, err error) any {
 }
 
 // raw prints text as it is.
-func (c *console) raw(text string) {
+func (c *console) raw(w io.Writer, text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.live != nil {
@@ -106,8 +114,8 @@ func (c *console) raw(text string) {
 	if text == "" {
 		return
 	}
-	fmt.Fprint(c.out, text)
+	fmt.Fprint(w, text)
 	if !strings.HasSuffix(text, "\n") {
-		fmt.Fprintln(c.out)
+		fmt.Fprintln(w)
 	}
 }

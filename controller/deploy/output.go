@@ -18,8 +18,10 @@ type Output struct {
 	// nothing did); both as the operator would name them.
 	File, ErrFile string
 	// Text is the output itself; only kept when a single node was asked.
-	Text   string
-	Stderr string // the first few kilobytes
+	Text string
+	// Stderr is the beginning of what came on standard error; all of it when a
+	// single node was asked.
+	Stderr string
 	Exit   int
 }
 
@@ -39,14 +41,27 @@ func (j *Job) outputs(ctx context.Context, p provisioned, base string, f func(ct
 		mu.Unlock()
 		return err
 	})
-	if len(outs) == 1 && outs[0].File != "" {
-		data, readErr := os.ReadFile(j.path(outs[0].File))
-		if readErr != nil {
+	if len(outs) == 1 {
+		if readErr := outs[0].read(j); readErr != nil {
 			return outs, readErr
 		}
-		outs[0].Text = string(data)
 	}
 	return outs, err
+}
+
+// read takes what a node said from its files.
+func (o *Output) read(j *Job) error {
+	for file, into := range map[string]*string{o.File: &o.Text, o.ErrFile: &o.Stderr} {
+		if file == "" {
+			continue
+		}
+		data, err := os.ReadFile(j.path(file))
+		if err != nil {
+			return err
+		}
+		*into = string(data)
+	}
+	return nil
 }
 
 func (j *Job) output(ctx context.Context, dir *state.Dir, n state.Instance, base string, f func(ctx context.Context, n state.Instance, out, errs *os.File) (int, error)) (Output, error) {
@@ -66,7 +81,9 @@ func (j *Job) output(ctx context.Context, dir *state.Dir, n state.Instance, base
 	}
 	defer errs.Close()
 	o.Exit, err = f(ctx, n, out, errs)
-	o.File = j.short(out.Name())
+	if st, statErr := out.Stat(); err == nil || statErr == nil && st.Size() > 0 {
+		o.File = j.short(out.Name()) // a node that was not reached said nothing
+	}
 	said := make([]byte, keptStderr)
 	if k, _ := errs.ReadAt(said, 0); k > 0 {
 		o.Stderr, o.ErrFile = string(said[:k]), j.short(errs.Name())

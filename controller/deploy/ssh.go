@@ -78,6 +78,9 @@ func (j *Job) reach(ctx context.Context, n state.Instance, dir *state.Dir) (Shel
 
 // Copy copies a local file or directory to every selected node.
 func (j *Job) Copy(ctx context.Context, local, remotePath string) error {
+	if _, err := os.Stat(j.path(local)); err != nil {
+		return fmt.Errorf("cannot copy %s: %v", local, rootCause(err))
+	}
 	p, err := j.instances()
 	if err != nil {
 		return err
