@@ -44,6 +44,8 @@ type Job struct {
 	AskPassword func() (password secret.Secret, asked bool, err error)
 	// Confirm asks before something that the operator may not want.
 	Confirm func(what string) error
+
+	warned bool // of what the input files say
 }
 
 // plans are the input files, read and checked.
@@ -78,7 +80,12 @@ func (j *Job) read() (plans, error) {
 	if len(problems) > 0 {
 		return plans{}, &InputError{problems}
 	}
-	for _, w := range append(append(spec.Problems{}, s.Warnings...), topo.Warnings...) {
+	warnings := append(append(spec.Problems{}, s.Warnings...), topo.Warnings...)
+	if j.warned {
+		warnings = nil // the files are read more than once
+	}
+	j.warned = true
+	for _, w := range warnings {
 		text := w.String()
 		if w.Hint != "" {
 			text += " (" + w.Hint + ")"
