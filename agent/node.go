@@ -42,7 +42,7 @@ func node(home string) server.Node {
 			return facts, err
 		},
 		Check: func(ctx context.Context, req wire.CheckRequest) (wire.CheckReply, error) {
-			return check.Run(ctx, req, check.Hooks{Root: root, Owns: instances.Owns}), nil
+			return check.Run(ctx, req, check.Hooks{Root: root, Owns: instances.Owns, Kit: tasks.Deps{Root: root, Home: home}.KitNeeds}), nil
 		},
 		Instances: instances.List,
 		Session:   instances.Session,

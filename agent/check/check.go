@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"icm/agent/host"
@@ -17,6 +18,9 @@ type Hooks struct {
 	// Owns reports whether a process belongs to the instance: then a port that
 	// it holds is not in the way. nil means that none does.
 	Owns func(ctx context.Context, instance string, pid int) bool
+	// Kit finds out whether the kit can be had and what space it needs; nil
+	// looks at no kit.
+	Kit func(ctx context.Context, req wire.CheckRequest) ([]wire.SpaceNeed, error)
 	// Units is systemd; nil is the one of this node.
 	Units Units
 	// Now is the node's clock; nil is time.Now.
@@ -33,6 +37,7 @@ type node struct {
 	Hooks
 	req wire.CheckRequest
 	rel wire.OSRelease
+	kit error // why the kit cannot be had
 }
 
 // Results of a finding.
@@ -56,6 +61,7 @@ func all() []one {
 		{"clock", "the node's clock against the controller's", checkClock},
 		{"systemd", "systemd is process 1 and answers", checkSystemd},
 		{"platform", "the kit's platform against the node's system", checkPlatform},
+		{"kit", "the kit is where KitURL says", checkKit},
 		{"memory", "memory the node has", checkMemory},
 		{"space", "free space where something will be written", checkSpace},
 		{"port", "ports that must be free, and who holds them", checkPorts},
@@ -84,6 +90,11 @@ func Run(ctx context.Context, req wire.CheckRequest, h Hooks) wire.CheckReply {
 		h.Now = time.Now
 	}
 	n := node{Hooks: h, req: req}
+	if req.KitURL != "" && h.Kit != nil {
+		var needs []wire.SpaceNeed
+		needs, n.kit = h.Kit(ctx, req)
+		n.req.Space = append(slices.Clone(req.Space), needs...)
+	}
 	n.rel, _ = host.ReadOSRelease(h.Root) // the check that needs it says so
 	var reply wire.CheckReply
 	for _, c := range all() {

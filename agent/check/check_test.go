@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"icm/agent/host"
 	"icm/agent/unit"
+	"icm/internal/hint"
 	"icm/internal/wire"
 )
 
@@ -137,4 +139,57 @@ func TestTheDocsListEveryCheck(t *testing.T) {
 	if rows := strings.Count(section, "\n| "); rows != len(all())+1 {
 		t.Errorf("docs/safety.md lists %d checks, there are %d", rows-1, len(all()))
 	}
+}
+
+func TestWhatIsNeededOnOneFileSystemAddsUp(t *testing.T) {
+	root, h := good(t)
+	free, err := host.FreeSpace(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := free * 2 / 3
+	needs := []wire.SpaceNeed{{Path: "/var/kits", Bytes: most, For: "the kit"}, {Path: "/usr/irissys", Bytes: most, For: "the installation"}}
+	for _, c := range []struct {
+		needs  []wire.SpaceNeed
+		result string
+		says   string
+	}{
+		{needs[:1], pass, "/var/kits has"},
+		{needs, fail, "the kit and the installation needs"},
+	} {
+		n := node{Hooks: h, req: wire.CheckRequest{Space: c.needs}}
+		if f := checkSpace(t.Context(), n); len(f) != 1 || f[0].Result != c.result || !strings.Contains(f[0].Text, c.says) {
+			t.Errorf("%+v, want one that says %s %q", f, c.result, c.says)
+		}
+	}
+}
+
+func TestAKitThatCannotBeHadFailsWithItsHint(t *testing.T) {
+	_, h := good(t)
+	no := hint.New(errors.New("cannot fetch the kit: there is no file /tmp/kit on the node"), "icm scp")
+	h.Kit = func(context.Context, wire.CheckRequest) ([]wire.SpaceNeed, error) { return nil, no }
+	req := wire.CheckRequest{KitURL: "file:///tmp/kit", KitName: "IRIS-2023.1.0.235.1-lnxrh8x64.tar.gz"}
+	for _, f := range Run(t.Context(), req, h).Findings {
+		if f.Check == "kit" && (f.Result != fail || f.Hint != "icm scp" || !strings.Contains(f.Text, "no file /tmp/kit")) {
+			t.Errorf("%+v", f)
+		}
+	}
+	h.Kit = func(context.Context, wire.CheckRequest) ([]wire.SpaceNeed, error) {
+		return []wire.SpaceNeed{{Path: "/x", Bytes: 1 << 60, For: "the unpacked kit"}}, nil
+	}
+	found := failedText(Run(t.Context(), req, h))
+	if !strings.Contains(found, "the unpacked kit needs") {
+		t.Errorf("the space that the kit needs is not looked for: %q", found)
+	}
+}
+
+// failedText joins what failed.
+func failedText(r wire.CheckReply) string {
+	var out []string
+	for _, f := range r.Findings {
+		if f.Result == fail {
+			out = append(out, f.Text)
+		}
+	}
+	return strings.Join(out, "\n")
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"icm/agent/host"
+	"icm/internal/hint"
 	"icm/internal/wire"
 )
 
@@ -58,18 +59,53 @@ func checkMemory(_ context.Context, n node) []wire.Finding {
 	return finding(pass, "", "the node has %s of memory", size(have))
 }
 
+func checkKit(_ context.Context, n node) []wire.Finding {
+	switch {
+	case n.req.KitURL == "" || n.Kit == nil:
+		return nil
+	case n.kit != nil:
+		return finding(fail, hint.Of(n.kit), "%v", n.kit)
+	}
+	return finding(pass, "", "the kit can be had")
+}
+
+// checkSpace adds up what is needed on each file system.
 func checkSpace(_ context.Context, n node) []wire.Finding {
 	var out []wire.Finding
-	for _, s := range n.req.Space {
-		free, err := host.FreeSpace(filepath.Join(n.Root, s.Path))
+	for _, needs := range n.byFileSystem() {
+		var total int64
+		var what []string
+		for _, s := range needs {
+			total += s.Bytes
+			what = append(what, s.For)
+		}
+		path, text := needs[0].Path, strings.Join(what, " and ")
+		free, err := host.FreeSpace(filepath.Join(n.Root, path))
 		switch {
 		case err != nil:
 			out = append(out, finding(fail, "", "%v", err)...)
-		case free < s.Bytes:
-			out = append(out, finding(fail, "free some space there, or choose a larger volume", "%s has %s free, %s needs %s", s.Path, size(free), s.For, size(s.Bytes))...)
+		case free < total:
+			out = append(out, finding(fail, "free some space there, or choose a larger volume", "%s has %s free, %s needs %s", path, size(free), text, size(total))...)
 		default:
-			out = append(out, finding(pass, "", "%s has %s free for %s", s.Path, size(free), s.For)...)
+			out = append(out, finding(pass, "", "%s has %s free for %s", path, size(free), text)...)
 		}
+	}
+	return out
+}
+
+// byFileSystem puts needs together that draw on the same space.
+func (n node) byFileSystem() [][]wire.SpaceNeed {
+	var out [][]wire.SpaceNeed
+	place := map[uint64]int{}
+	for _, s := range n.req.Space {
+		id, ok := host.FileSystemOf(filepath.Join(n.Root, s.Path))
+		i, seen := place[id]
+		if !ok || !seen {
+			place[id] = len(out)
+			out = append(out, nil)
+			i = len(out) - 1
+		}
+		out[i] = append(out[i], s)
 	}
 	return out
 }

@@ -120,3 +120,19 @@ func FreeSpace(path string) (int64, error) {
 		path = filepath.Dir(path)
 	}
 }
+
+// FileSystemOf names the file system that path is on or would be made on. ok is
+// false when that cannot be found out.
+func FileSystemOf(path string) (device uint64, ok bool) {
+	for {
+		var st unix.Stat_t
+		err := unix.Stat(path, &st)
+		if err == nil {
+			return st.Dev, true
+		}
+		if err != unix.ENOENT || path == filepath.Dir(path) {
+			return 0, false
+		}
+		path = filepath.Dir(path)
+	}
+}

@@ -23,6 +23,8 @@ const watch = time.Second
 type Source struct {
 	URL         string        // http, https or file; no user, no password
 	Credentials secret.Secret // "user:password", or empty
+	// Withheld says that there are credentials which are not at hand.
+	Withheld bool
 }
 
 // Fetch gets the archive to path. What an earlier try left in path+".part" is
@@ -52,12 +54,16 @@ func Fetch(ctx context.Context, s Source, path string, progress func(done int64)
 // downloader builds the command of whichever program the node has.
 func downloader(s Source, part string) (host.Command, error) {
 	if path, err := exec.LookPath("curl"); err == nil {
-		return curl(path, s, part)
+		return curl(path, s, part, "--continue-at", "-", "--retry", "3", "--retry-delay", "2")
 	}
 	if path, err := exec.LookPath("wget"); err == nil {
-		return wget(path, s, part)
+		return wget(path, s, part, "--continue", "--tries", "4")
 	}
-	return host.Command{}, &hint.Error{
+	return host.Command{}, noDownloader()
+}
+
+func noDownloader() error {
+	return &hint.Error{
 		Err:  errors.New("cannot fetch the kit: the node has neither curl nor wget"),
 		Hint: "install one of them, or copy the kit to the node with icm scp and set KitURL to file:///…",
 	}
@@ -65,7 +71,7 @@ func downloader(s Source, part string) (host.Command, error) {
 
 // curl gives address and credentials on standard input, where no other user of
 // the node sees them.
-func curl(path string, s Source, part string) (host.Command, error) {
+func curl(path string, s Source, part string, more ...string) (host.Command, error) {
 	var b strings.Builder
 	add := func(option, value string) error {
 		if strings.ContainsAny(value, "\r\n\x00") {
@@ -82,17 +88,17 @@ func curl(path string, s Source, part string) (host.Command, error) {
 			return host.Command{}, errors.New("cannot fetch the kit: its credentials have more than one line")
 		}
 	}
-	return host.Command{Path: path, Stdin: strings.NewReader(b.String()), Args: []string{
+	return host.Command{Path: path, Stdin: strings.NewReader(b.String()), Args: append([]string{
 		"--disable", "--config", "-", "--fail", "--silent", "--show-error",
 		"--location", "--max-redirs", "5", "--proto", "=http,https", "--proto-redir", "=http,https",
-		"--globoff", "--continue-at", "-", "--connect-timeout", "30",
-		"--speed-limit", "1", "--speed-time", "120", "--retry", "3", "--retry-delay", "2",
-	}}, nil
+		"--globoff", "--connect-timeout", "30",
+		"--speed-limit", "1", "--speed-time", "120",
+	}, more...)}, nil
 }
 
 // wget has no way to take credentials from standard input in all its versions;
 // a netrc would have to be a file. The address goes there by --input-file.
-func wget(path string, s Source, part string) (host.Command, error) {
+func wget(path string, s Source, part string, more ...string) (host.Command, error) {
 	address := s.URL
 	if strings.ContainsAny(address, "\r\n\x00") {
 		return host.Command{}, errors.New("cannot fetch the kit: its address has more than one line")
@@ -106,10 +112,10 @@ func wget(path string, s Source, part string) (host.Command, error) {
 		u.User = url.UserPassword(user, password)
 		address = u.String()
 	}
-	return host.Command{Path: path, Stdin: strings.NewReader(address + "\n"), Args: []string{
-		"--no-config", "--no-verbose", "--input-file", "-", "--output-document", part, "--continue",
-		"--max-redirect", "5", "--timeout", "120", "--connect-timeout", "30", "--tries", "4", "--waitretry", "2",
-	}}, nil
+	return host.Command{Path: path, Stdin: strings.NewReader(address + "\n"), Args: append([]string{
+		"--no-config", "--no-verbose", "--input-file", "-", "--output-document", part,
+		"--max-redirect", "5", "--timeout", "120", "--connect-timeout", "30", "--waitretry", "2",
+	}, more...)}, nil
 }
 
 // follow tells the size of a growing file until it is stopped.
@@ -137,18 +143,8 @@ func follow(ctx context.Context, path string, progress func(int64)) (stop func()
 // takeFile puts a kit that is on the node in place: by a second name where that
 // is possible, else by a copy.
 func takeFile(ctx context.Context, from, path string) error {
-	st, err := os.Stat(from)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &hint.Error{
-			Err:  fmt.Errorf("cannot fetch the kit: there is no file %s on the node", from),
-			Hint: "a file address names a file on the node; copy the kit there with icm scp",
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("cannot fetch the kit: %v", err)
-	}
-	if !st.Mode().IsRegular() {
-		return fmt.Errorf("cannot fetch the kit: %s is not a file", from)
+	if _, err := fileSize(from); err != nil {
+		return err
 	}
 	part := path + ".part"
 	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {

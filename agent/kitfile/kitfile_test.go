@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -279,5 +280,58 @@ func TestAFileOnTheNodeIsTakenAndKept(t *testing.T) {
 		if _, err := Check(t.Context(), p, ""); err != nil {
 			t.Errorf("%s: %v", p, err)
 		}
+	}
+}
+
+func TestAKitIsAskedForBeforeItIsFetched(t *testing.T) {
+	data := archive(t, kit...)
+	file := write(t, data)
+	whole := server(t, func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) }).URL
+	moved := server(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, whole, http.StatusFound) }).URL
+	answers := func(code int) string {
+		return server(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }).URL
+	}
+	for name, c := range map[string]struct {
+		source Source
+		size   int64
+		words  string // of the error
+	}{
+		"on a server":                   {Source{URL: whole}, int64(len(data)), ""},
+		"where it was moved to":         {Source{URL: moved}, int64(len(data)), ""},
+		"on the node":                   {Source{URL: "file://" + file}, int64(len(data)), ""},
+		"not there":                     {Source{URL: answers(404)}, 0, "no such file (status 404)"},
+		"not on the node":               {Source{URL: "file:///no/such/kit"}, 0, "there is no file /no/such/kit"},
+		"a directory":                   {Source{URL: "file:///etc"}, 0, "not a file"},
+		"behind a password":             {Source{URL: answers(401)}, 0, "status 401"},
+		"behind a password that we own": {Source{URL: answers(401), Withheld: true}, UnknownSize, ""},
+		"on a server that has no HEAD":  {Source{URL: answers(405)}, UnknownSize, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			size, err := Probe(t.Context(), c.source)
+			switch {
+			case c.words != "" && (err == nil || !strings.Contains(err.Error(), c.words)):
+				t.Errorf("%v, want %q", err, c.words)
+			case c.words == "" && (err != nil || size != c.size):
+				t.Errorf("Probe() = %d, %v; want %d", size, err, c.size)
+			}
+		})
+	}
+}
+
+func TestTheOtherDownloaderAsksForHeadersToo(t *testing.T) {
+	data := archive(t, kit...)
+	file := write(t, data)
+	whole := server(t, func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) }).URL
+	path, err := exec.LookPath("wget")
+	if err != nil {
+		t.Skip("wget is missing")
+	}
+	c, err := wget(path, Source{URL: whole}, "-", wgetHead()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.Run(t.Context())
+	if size := lengthOf(out.Stdout + "\n" + out.Stderr); err != nil || size != int64(len(data)) {
+		t.Errorf("%d bytes, %v; want %d:\n%s", size, err, len(data), out.Stderr)
 	}
 }

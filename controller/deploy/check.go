@@ -17,13 +17,6 @@ type NodeFinding struct {
 	wire.Finding
 }
 
-// Free space that an installation needs, in bytes: the kit unpacked and the
-// directory it is installed in. A real kit has 1.1 GB packed.
-const (
-	spaceForKit     = 4 << 30
-	spaceForInstall = 3 << 30
-)
-
 // facts asks all nodes what they are.
 func (j *Job) facts(ctx context.Context, nodes map[string]Node, which []state.Instance) (map[string]wire.Facts, error) {
 	out := map[string]wire.Facts{}
@@ -99,14 +92,10 @@ func (j *Job) checkAll(ctx context.Context, s *site, nodes map[string]Node, whic
 func (j *Job) needs(n settings, kinds map[string]bool) wire.CheckRequest {
 	req := wire.CheckRequest{Now: j.World.Now(), Instance: n.Instance.Name}
 	if kinds[kind.KitFetch] {
-		req.KitName, req.KitURL = n.Kit.Name, n.Kit.URL
-		req.Space = append(req.Space, wire.SpaceNeed{Path: wire.AgentHome, Bytes: spaceForKit, For: "the kit"})
+		req.KitName, req.KitURL, req.KitLogin = n.Kit.Name, n.Kit.URL, n.Kit.CredentialsSecret != ""
 	}
-	if kinds[kind.IRISInstall] {
-		req.Space = append(req.Space, wire.SpaceNeed{Path: n.Instance.Dir, Bytes: spaceForInstall, For: "IRIS"})
-	}
-	if kinds[kind.IRISUpgrade] {
-		req.Space = append(req.Space, wire.SpaceNeed{Path: n.Instance.Dir, Bytes: spaceForInstall, For: "the new version, and the old one until it is not needed"})
+	if kinds[kind.IRISInstall] || kinds[kind.IRISUpgrade] {
+		req.InstallDir = n.Instance.Dir
 	}
 	if (kinds[kind.IRISInstall] || kinds[kind.IRISStart]) && n.KitInfo.Version != "" {
 		req.Ports = append(req.Ports, wire.PortNeed{Port: n.superServer(), For: "superserver"})

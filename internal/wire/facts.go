@@ -46,6 +46,10 @@ type CheckRequest struct {
 	Commands []string    `msgpack:"commands,omitempty"` // programs that must be found
 	Reach    []string    `msgpack:"reach,omitempty"`    // "host:port" that must accept a connection
 	Instance string      `msgpack:"instance,omitempty"` // whose ports are our own
+	// InstallDir is where the kit is going to be installed, "" for nowhere.
+	InstallDir string `msgpack:"install_dir,omitempty"`
+	// KitLogin says that KitURL asks for credentials, which do not come along.
+	KitLogin bool `msgpack:"kit_login,omitempty"`
 }
 
 // PortNeed is a TCP port that something of ours will listen on.
