@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"icm/controller/remote"
 	"icm/controller/spec"
 	"icm/controller/state"
+	"icm/internal/hint"
 	"icm/plugins/provider"
 )
 
@@ -38,7 +40,10 @@ func (j *Job) Provision(ctx context.Context) (*Provisioned, error) {
 		return nil, err
 	}
 	defer lock.Unlock() //nolint:errcheck // a lock that was taken away was reported by the nodes
-	if err := j.makeNodes(ctx, in, dir, again); err != nil {
+	if begun, err := j.makeNodes(ctx, in, dir, again); err != nil {
+		if !again && !begun { // there is nothing that the new directory would be needed for
+			return nil, errors.Join(err, dir.Remove())
+		}
 		return nil, j.reprovision(err, dir)
 	}
 	if err := j.configureNodes(ctx, dir, lock); err != nil {
@@ -62,55 +67,71 @@ func (j *Job) reprovision(err error, dir *state.Dir) error {
 func (j *Job) provisionDir(in plans) (dir *state.Dir, again bool, err error) {
 	if j.Files.StateDir != "" {
 		dir, err := state.Open(j.Files.StateDir)
-		if !errors.Is(err, os.ErrNotExist) && err == nil {
+		if err == nil {
 			return dir, true, nil
 		}
 		if _, statErr := os.Stat(j.Files.StateDir); statErr == nil {
 			return nil, false, err
 		}
+	}
+	if err := j.noneRecorded(); err != nil {
+		return nil, false, err
+	}
+	if j.Files.StateDir != "" {
 		dir, err = state.CreateAt(j.Files.StateDir, filepath.Base(j.Files.StateDir), j.World.Now())
 		return dir, false, err
-	}
-	if all, err := state.LoadInstances(j.Files.Instances); err == nil && len(all) > 0 {
-		root := filepath.Dir(filepath.Dir(all[0].StateDir))
-		return nil, false, refuse(fmt.Sprintf("%s records a deployment already", j.short(j.Files.Instances)),
-			"to reprovision it: icm provision -stateDir "+j.short(j.path(root)))
 	}
 	dir, err = state.Create(j.Dir, j.World.Now())
 	return dir, false, err
 }
 
-// makeNodes lets the provider make the nodes and records them.
-func (j *Job) makeNodes(ctx context.Context, in plans, dir *state.Dir, again bool) error {
+// noneRecorded refuses to write over the record of nodes that exist. A file that
+// cannot be read may be one.
+func (j *Job) noneRecorded() error {
+	all, err := state.LoadInstances(j.Files.Instances)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(all) == 0 {
+		return nil
+	}
+	if err != nil {
+		return hint.New(err, "mend it, or move it away if it records no nodes")
+	}
+	root := filepath.Dir(filepath.Dir(all[0].StateDir))
+	return refuse(fmt.Sprintf("%s records a deployment already", j.short(j.Files.Instances)),
+		"to reprovision it: icm provision -stateDir "+j.short(j.path(root)))
+}
+
+// makeNodes lets the provider make the nodes and records them. begun is false
+// when it stopped before anything was made or changed.
+func (j *Job) makeNodes(ctx context.Context, in plans, dir *state.Dir, again bool) (begun bool, err error) {
 	prov, stop, err := j.World.Provider(ctx, in.spec.Provider)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer stop() //nolint:errcheck // its calls have returned
 	info, err := prov.Info(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if info.Note != "" {
 		j.say("%s", info.Note)
 	}
 	req, err := j.request(in, dir)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := j.validate(ctx, prov, req); err != nil {
-		return err
+		return false, err
 	}
 	if again {
 		if err := j.confirmChanges(ctx, prov, req); err != nil {
-			return err
+			return false, err
 		}
 	}
 	res, err := prov.Provision(ctx, req, j.providerProgress)
 	if err != nil {
-		return err
+		return true, err
 	}
-	return errors.Join(j.saveInstances(in, dir, res.Nodes), pinHostKeys(dir, res.Nodes))
+	return true, errors.Join(j.saveInstances(in, dir, res.Nodes), pinHostKeys(dir, res.Nodes))
 }
 
 // request is the deployment as its provider sees it.
