@@ -83,11 +83,14 @@ func (s *state) open() *change {
 	return nil
 }
 
+// newest is the last change that was not taken back.
 func (s *state) newest() *change {
-	if len(s.changes) == 0 {
-		return nil
+	for _, c := range slices.Backward(s.changes) {
+		if c.status != wire.StatusUndone {
+			return c
+		}
 	}
-	return s.changes[len(s.changes)-1]
+	return nil
 }
 
 // check says whether a record may follow what is known.

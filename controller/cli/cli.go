@@ -30,7 +30,9 @@ func commands() []command {
 		provisionCommand, inventoryCommand, unprovisionCommand,
 		checkCommand, planCommand, installCommand, uninstallCommand, upgradeCommand,
 		psCommand, startCommand, stopCommand, sessionCommand, sqlCommand,
-		sshCommand, scpCommand, versionCommand, completionCommand(), helpCommand(),
+		sshCommand, scpCommand,
+		operationsCommand, tasksCommand, holdCommand, resumeCommand, undoCommand, unlockCommand,
+		versionCommand, completionCommand(), helpCommand(),
 	}
 }
 

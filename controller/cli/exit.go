@@ -42,6 +42,7 @@ func exitStatus(err error) int {
 	var refused *deploy.RefusedError
 	var locked *state.LockedError
 	var input *deploy.InputError
+	var held *deploy.HeldError
 	switch {
 	case err == nil:
 		return ExitOK
@@ -51,7 +52,7 @@ func exitStatus(err error) int {
 		return ExitLocked
 	case errors.As(err, &refused), errors.As(err, &input):
 		return ExitRefused
-	case errors.As(err, &nodes) && nodes.Done > 0:
+	case errors.As(err, &nodes) && nodes.Done > 0, errors.As(err, &held):
 		return ExitPartial
 	default:
 		return ExitError

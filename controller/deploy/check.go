@@ -18,7 +18,7 @@ type NodeFinding struct {
 }
 
 // facts asks all nodes what they are.
-func (j *Job) facts(ctx context.Context, nodes map[string]Node, which []state.Instance) (map[string]wire.Facts, error) {
+func (j *Job) facts(ctx context.Context, deployment string, nodes map[string]Node, which []state.Instance) (map[string]wire.Facts, error) {
 	out := map[string]wire.Facts{}
 	var mu sync.Mutex
 	err := forEach(ctx, machineNames(which), j.Parallel, func(ctx context.Context, _ int, name string) error {
@@ -26,12 +26,22 @@ func (j *Job) facts(ctx context.Context, nodes map[string]Node, which []state.In
 		if err := nodes[name].Call(ctx, wire.MethodFacts, wire.FactsRequest{}, &f); err != nil {
 			return fromAgent(err)
 		}
+		if f.Deployment != "" && f.Deployment != deployment {
+			return foreign(f.Deployment)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		out[name] = f
 		return nil
 	})
 	return out, err
+}
+
+// foreign is the refusal of a node that another deployment holds: its owner
+// would not know what was changed under it.
+func foreign(deployment string) error {
+	return hint.New(fmt.Errorf("belongs to the deployment %s", deployment),
+		"use that deployment's state directory, or unprovision it there first; if it is lost, see docs/troubleshooting.md")
 }
 
 // Check runs everything that can be looked at before an installation.

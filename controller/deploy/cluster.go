@@ -109,6 +109,9 @@ func (j *Job) addNode(s *site, n topology.Node, inst state.Instance, public stri
 	if err != nil {
 		return err
 	}
+	if err := j.userCPF(n.Fields, set.cpf); err != nil {
+		return err
+	}
 	if n.Role == "DM" {
 		set.serves(len(s.topo.AppServers()))
 	}

@@ -14,6 +14,7 @@ import (
 	"icm/controller/state"
 	"icm/internal/hint"
 	"icm/internal/kind"
+	"icm/internal/wire"
 	"icm/tests/sim"
 )
 
@@ -62,6 +63,29 @@ func TestAnAgentThatRestartsInTheMiddleIsFollowedToTheEnd(t *testing.T) {
 	}
 	if p := planOf(t, s, deploy.VerbInstall); !p.Empty() {
 		t.Errorf("there is %+v left", p.Stages)
+	}
+}
+
+func TestALineThatBreaksUnderACallThatMayBeRepeatedIsMended(t *testing.T) {
+	for _, method := range []string{wire.MethodSubmit, wire.MethodChanges} {
+		s := provisioned(t, `[{"Role": "DM"}]`)
+		s.Machine(dm).Forget()
+		held, open := s.Machine(dm).Hold(kind.KitFetch)
+		r := begin(t, s, deploy.VerbInstall)
+		if method == wire.MethodSubmit {
+			open()
+			s.Agent(dm).Break(method)
+		} else { // the one that asks how the change ended, not the one before the plan
+			wait(t, held, "the change")
+			s.Agent(dm).Break(method)
+			open()
+		}
+		if err := wait(t, r.ended, "the end"); err != nil {
+			t.Fatalf("%s: %v", method, err)
+		}
+		if did := s.Machine(dm).Did(); len(did) != len(slices.Compact(slices.Sorted(slices.Values(did)))) {
+			t.Errorf("%s: something was done twice: %v", method, did)
+		}
 	}
 }
 

@@ -129,7 +129,7 @@ func (j *Job) lookAround(ctx context.Context, verb Verb) (*prepared, error) {
 	if err := j.settleOld(ctx, pr.nodes, s.real()); err != nil {
 		return pr, err
 	}
-	facts, err := j.facts(ctx, pr.nodes, s.real())
+	facts, err := j.facts(ctx, s.dir.ID, pr.nodes, s.real())
 	if err != nil {
 		return pr, err
 	}
@@ -223,7 +223,7 @@ func (j *Job) planStages(ctx context.Context, pr *prepared, verb Verb, drafts []
 func (j *Job) draft(verb Verb, c cluster, p *Plan) ([]draftStage, error) {
 	switch verb {
 	case VerbInstall:
-		return installStages(c), nil
+		return draftInstall(c)
 	case VerbUpgrade:
 		return j.draftUpgrade(c, p)
 	case VerbUninstall:
@@ -235,6 +235,17 @@ func (j *Job) draft(verb Verb, c cluster, p *Plan) ([]draftStage, error) {
 	default:
 		return nil, fmt.Errorf("there is no recipe for %s", verb)
 	}
+}
+
+// draftInstall refuses application servers whose data server is not there: their
+// namespace would lead nowhere.
+func draftInstall(c cluster) ([]draftStage, error) {
+	for _, s := range c.apps {
+		if c.server[s.Machine].Machine == "" {
+			return nil, refuse(fmt.Sprintf("nothing was changed: the data server of %s is not provisioned", s.Machine), "icm provision -stateDir DIR makes it; icm inventory lists what is there")
+		}
+	}
+	return installStages(c), nil
 }
 
 // draftUninstall refuses a -removeData that names none of the nodes: a slip of
@@ -327,12 +338,33 @@ func (j *Job) runPlan(ctx context.Context, pr *prepared, fence wire.Fence) error
 	if err := op.Plan(pr.plan); err != nil {
 		return err
 	}
+	if err := op.Event(planRecord{Plan: pr.plan.Digest()}); err != nil {
+		return err
+	}
+	return j.runWith(ctx, pr, fence, op, secrets)
+}
+
+// runRecorded goes on with an operation whose record is there.
+func (j *Job) runRecorded(ctx context.Context, pr *prepared, fence wire.Fence, op *state.Operation) error {
+	secrets, err := j.secrets(pr)
+	if err != nil {
+		return err
+	}
+	return j.runWith(ctx, pr, fence, op, secrets)
+}
+
+func (j *Job) runWith(ctx context.Context, pr *prepared, fence wire.Fence, op *state.Operation, secrets map[string]map[string][]byte) error {
 	r := &runner{
 		nodes: pr.nodes, fence: fence, operation: op.ID(), plan: pr.plan, secrets: secrets,
 		parallel: j.Parallel, report: j.World.Report, record: op.Event,
 		atWork: map[string]bool{}, done: map[string]bool{},
+		hold: func() bool { return exists(holdPath(pr.site.dir, op.ID())) },
 	}
 	runErr := r.run(ctx)
+	var held *HeldError
+	if errors.As(runErr, &held) {
+		return hint.New(runErr, "icm resume goes on; icm undo "+op.ID()+" takes back what was done")
+	}
 	if cancelled := r.cancelled(ctx, runErr); cancelled != nil {
 		runErr = cancelled
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"icm/controller/deploy"
+	"icm/controller/state"
 	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/secret"
@@ -282,6 +283,23 @@ func TestApplicationServersNeedADataServer(t *testing.T) {
 	if _, err := job(s, "provision").Provision(t.Context()); err == nil {
 		t.Error("application servers without a data server were provisioned")
 	}
+}
+
+func TestAnApplicationServerIsNotInstalledWithoutItsDataServer(t *testing.T) {
+	s := provisioned(t, `[{"Role": "AM"}, {"Role": "DM"}]`)
+	all, err := state.LoadInstances(s.Dir + "/instances.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := state.SaveInstances(s.Dir+"/instances.json", all[:1]); err != nil {
+		t.Fatal(err)
+	}
+	j := job(s, "install")
+	j.Select.Role = "AM"
+	_, err = j.Operate(t.Context(), deploy.VerbInstall)
+	refusals(t, err)
+	holds(t, err.Error(), "data server of "+am1)
+	untouched(t, s)
 }
 
 func TestPortalsAreThoseOfTheDataServers(t *testing.T) {

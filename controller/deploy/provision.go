@@ -239,6 +239,9 @@ func (j *Job) configureNodes(ctx context.Context, dir *state.Dir, lock *state.Lo
 	if err != nil {
 		return err
 	}
+	if _, err := all.facts(ctx, s.dir.ID, pr.nodes, s.real()); err != nil {
+		return unreachable(err)
+	}
 	if err := all.settleOld(ctx, pr.nodes, s.real()); err != nil {
 		return err
 	}

@@ -149,6 +149,11 @@ func releaseNode(s settings) []draft {
 	return append(tasks, draft{key: "restore", kind: kind.NodeRestore, summary: "Bring back kernel settings, accounts and logins as they were", args: kind.Restore{Kinds: []string{kind.KernelSet, kind.AccountEnsure, kind.SSHHarden}}})
 }
 
+// releaseLogins takes back how icm logs in, and nothing else.
+func releaseLogins(settings) []draft {
+	return []draft{{key: "restore", kind: kind.NodeRestore, summary: "Bring back logins as they were", args: kind.Restore{Kinds: []string{kind.SSHHarden}}}}
+}
+
 // removeInstance takes an instance off a node. Data volumes stay.
 func removeInstance(s settings, dataToo bool) []draft {
 	tasks := []draft{

@@ -27,6 +27,9 @@ type runner struct {
 	// record keeps an event of the operation; it is synced before it returns.
 	record func(v any) error
 
+	// hold reports whether somebody asked to stop at the next safe point.
+	hold func() bool
+
 	mu     sync.Mutex
 	atWork map[string]bool // nodes that have a change and have not said how it ended
 	done   map[string]bool // nodes that were changed, and not only prepared
@@ -34,6 +37,11 @@ type runner struct {
 
 // Recorded events of an operation, one of them per line.
 type (
+	// planRecord is the first event: the record of the plan cannot be changed
+	// unnoticed.
+	planRecord struct {
+		Plan string `json:"plan"`
+	}
 	stageRecord struct {
 		Stage  string `json:"stage"`
 		Status string `json:"status"` // "started", "done", "failed"
@@ -50,6 +58,9 @@ type (
 // the last one; its other nodes finish what they were doing.
 func (r *runner) run(ctx context.Context) error {
 	for i, st := range r.plan.Stages {
+		if r.hold() {
+			return errors.Join(&HeldError{ID: r.operation, Next: st.Name}, r.record(stageRecord{Stage: st.Name, Status: Held}))
+		}
 		if err := r.record(stageRecord{Stage: st.Name, Status: "started"}); err != nil {
 			return fmt.Errorf("cannot record the operation: %w", err)
 		}
@@ -140,6 +151,24 @@ func (r *runner) working(node string, at bool) {
 	}
 }
 
+// changeID is made from operation, stage and node: a controller that comes back
+// asks for the same change again and does not begin a second one.
+func changeID(operation string, stage int, node string) string {
+	return fmt.Sprintf("%s-%d-%s", operation, stage+1, node)
+}
+
+// wireChange is a change of a plan as its node gets it.
+func wireChange(p *Plan, operation string, i int, st Stage, ch NodeChange) wire.Change {
+	c := wire.Change{
+		ID: changeID(operation, i, ch.Node), Operation: operation, Plan: p.Digest(),
+		Summary: p.Verb + ": " + st.Name, OnError: ch.OnError,
+	}
+	for _, s := range ch.Tasks {
+		c.Tasks = append(c.Tasks, s.Task)
+	}
+	return c
+}
+
 // change hands a change to its node and follows it to its end. The id is made
 // from operation, stage and node, so a controller that comes back asks for the
 // same change again and does not begin a second one.
@@ -148,14 +177,7 @@ func (r *runner) change(ctx context.Context, i int, st Stage, ch NodeChange) err
 	if !ok {
 		return fmt.Errorf("is not connected")
 	}
-	c := wire.Change{
-		ID:        fmt.Sprintf("%s-%d-%s", r.operation, i+1, ch.Node),
-		Operation: r.operation, Plan: r.plan.Digest(),
-		Summary: r.plan.Verb + ": " + st.Name, OnError: ch.OnError,
-	}
-	for _, s := range ch.Tasks {
-		c.Tasks = append(c.Tasks, s.Task)
-	}
+	c := wireChange(r.plan, r.operation, i, st, ch)
 	req := wire.SubmitRequest{Fence: r.fence, Change: c, Secrets: r.secrets[ch.Node]}
 	if err := r.record(changeRecord{Node: ch.Node, Change: c.ID, Status: wire.StatusDo}); err != nil {
 		return err

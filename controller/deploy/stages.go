@@ -66,9 +66,13 @@ func uninstallStages(c cluster, dataToo map[string]bool) []draftStage {
 	}
 }
 
-// releaseStages lets go of nodes that stay.
-func releaseStages(nodes []settings) []draftStage {
-	return []draftStage{onEach("release nodes", nodes, wire.Hold, releaseNode)}
+// releaseStages lets go of nodes that stay: all of icm where there is no
+// instance, only the logins where one goes on running.
+func releaseStages(empty, running []settings) []draftStage {
+	return []draftStage{
+		onEach("release nodes", empty, wire.Hold, releaseNode),
+		onEach("release logins", running, wire.Hold, releaseLogins),
+	}
 }
 
 // startStages: data servers first.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 
 	"icm/controller/state"
 	"icm/internal/wire"
@@ -95,14 +97,18 @@ func (j *Job) letGo(ctx context.Context, dir *state.Dir, lock *state.Lock, o Unp
 	if err != nil && !o.Force {
 		return unreachable(err)
 	}
-	if !o.Force {
-		if err := j.noneInstalled(ctx, nodes); err != nil {
-			return err
-		}
-	}
-	if err := j.releaseNodes(ctx, dir, nodes, lock); err != nil {
+	instances, err := j.installed(ctx, all, nodes)
+	if err != nil {
 		return err
 	}
+	if len(instances) > 0 && !o.Force {
+		where := slices.DeleteFunc(machineNames(all), func(name string) bool { return !instances[name] })
+		return refuse("IRIS is still installed on "+strings.Join(where, ", "), "icm uninstall first, or -force leaves it running without icm")
+	}
+	if err := j.releaseNodes(ctx, dir, nodes, instances, lock); err != nil {
+		return err
+	}
+	left := letGoFile{path: j.Files.Instances, all: all}
 	err = forEach(ctx, machineNames(all), j.Parallel, func(ctx context.Context, i int, name string) error {
 		if nodes[name] == nil {
 			j.World.Report.Report(Event{Kind: Warned, Subject: name, Text: "does not answer: its agent stays on it"})
@@ -110,6 +116,9 @@ func (j *Job) letGo(ctx context.Context, dir *state.Dir, lock *state.Lock, o Unp
 		}
 		j.World.Report.Report(Event{Kind: Starting, Subject: name, Preposition: "from", Text: "Removing agent"})
 		if err := j.letGoNode(ctx, nodes[name], lock); err != nil {
+			return err
+		}
+		if err := left.drop(name); err != nil {
 			return err
 		}
 		j.World.Report.Report(Event{Kind: Finished, Subject: name, Preposition: "from", Text: "removed agent"})
@@ -121,22 +130,43 @@ func (j *Job) letGo(ctx context.Context, dir *state.Dir, lock *state.Lock, o Unp
 	return err
 }
 
-// releaseNodes takes mounts and settings back, by a plan like any other.
-func (j *Job) releaseNodes(ctx context.Context, dir *state.Dir, nodes map[string]Node, lock *state.Lock) error {
+// letGoFile is the instances file while nodes are let go: those that are gone
+// leave it at once, because icm cannot log in there any more.
+type letGoFile struct {
+	mu   sync.Mutex
+	path string
+	all  []state.Instance
+}
+
+func (f *letGoFile) drop(machine string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.all = slices.DeleteFunc(slices.Clone(f.all), func(n state.Instance) bool { return n.MachineName == machine })
+	return state.SaveInstances(f.path, f.all)
+}
+
+// releaseNodes takes mounts and settings back, by a plan like any other. Where
+// an instance is to go on running it needs them all; only logins are as before.
+func (j *Job) releaseNodes(ctx context.Context, dir *state.Dir, nodes map[string]Node, instances map[string]bool, lock *state.Lock) error {
 	all := *j
 	all.Select, all.Files.StateDir = Selection{}, dir.Path
 	s, err := all.site(VerbProvision)
 	if err != nil {
 		return err
 	}
-	var answered []settings
+	var empty, running []settings
 	for _, n := range s.real() {
-		if nodes[n.MachineName] != nil {
-			answered = append(answered, s.settings[n.MachineName])
+		switch {
+		case nodes[n.MachineName] == nil:
+		case instances[n.MachineName]:
+			j.World.Report.Report(Event{Kind: Warned, Subject: n.MachineName, Text: "IRIS goes on running without icm: its volumes, accounts, settings and unit stay"})
+			running = append(running, s.settings[n.MachineName])
+		default:
+			empty = append(empty, s.settings[n.MachineName])
 		}
 	}
 	pr := &prepared{site: s, nodes: nodes}
-	if pr.plan, err = all.planStages(ctx, pr, "unprovision", releaseStages(answered)); err != nil || pr.plan.Empty() {
+	if pr.plan, err = all.planStages(ctx, pr, "unprovision", releaseStages(empty, running)); err != nil || pr.plan.Empty() {
 		return err
 	}
 	return all.runPlan(ctx, pr, lock.Fence())
@@ -151,20 +181,22 @@ func (j *Job) letGoNode(ctx context.Context, n Node, lock *state.Lock) error {
 	return j.World.RemoveAgent(ctx, n)
 }
 
-// noneInstalled refuses while instances are installed.
-func (j *Job) noneInstalled(ctx context.Context, nodes map[string]Node) error {
-	var where []string
-	for name, n := range nodes {
+// installed lists the nodes that have an instance of this deployment.
+func (j *Job) installed(ctx context.Context, all []state.Instance, nodes map[string]Node) (map[string]bool, error) {
+	out := map[string]bool{}
+	for _, n := range all {
+		if nodes[n.MachineName] == nil {
+			continue
+		}
 		var reply wire.InstancesReply
-		if err := n.Call(ctx, wire.MethodInstances, wire.InstancesRequest{}, &reply); err != nil {
-			return &NodeError{name, fromAgent(err)}
+		if err := nodes[n.MachineName].Call(ctx, wire.MethodInstances, wire.InstancesRequest{}, &reply); err != nil {
+			return nil, &NodeError{n.MachineName, fromAgent(err)}
 		}
-		if len(reply.Instances) > 0 {
-			where = append(where, name)
+		for _, inst := range reply.Instances {
+			if strings.EqualFold(inst.Name, n.Field("ISCInstance")) {
+				out[n.MachineName] = true
+			}
 		}
 	}
-	if len(where) > 0 {
-		return refuse("IRIS is still installed on "+strings.Join(where, ", "), "icm uninstall first, or -force leaves it running without icm")
-	}
-	return nil
+	return out, nil
 }

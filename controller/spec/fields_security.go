@@ -30,6 +30,7 @@ func preexistingFields() []Field {
 func labFields() []Field {
 	return group("Lab", []Field{
 		{Name: "LabNetworkRate", Type: Rate, Where: InDefaults, DefaultText: "not limited", Example: "100mbit", Meaning: "Speed that each node's network is limited to."},
+		{Name: "LabMirror", Type: URL, Where: InDefaults, DefaultText: "what mmdebstrap chooses", Example: "http://mirror.acme.com/debian", Meaning: "Debian mirror that the nodes' system is made from."},
 	}, Lab)
 }
 
