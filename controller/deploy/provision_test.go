@@ -108,7 +108,7 @@ func TestUnprovisionOfGivenNodesNeedsThemEmptyOrForce(t *testing.T) {
 	j.Files.StateDir = directories(t, s)[0]
 	err := j.Unprovision(t.Context(), deploy.UnprovisionOptions{})
 	refusals(t, err)
-	holds(t, err.Error(), am1+", "+am2+", "+dm)
+	holds(t, err.Error(), dm+", "+am1+", "+am2)
 	operate(t, s, deploy.VerbUninstall)
 	if err := j.Unprovision(t.Context(), deploy.UnprovisionOptions{CleanUp: true}); err != nil {
 		t.Fatal(err)

@@ -25,10 +25,11 @@ type Agent struct {
 	Machine *Machine
 	dir     string // of the journal
 
-	mu    sync.Mutex
-	addr  string // of its socket, "" while it is stopped
-	stop  context.CancelFunc
-	ended chan error
+	mu     sync.Mutex
+	broken string // method under whose next call the line breaks
+	addr   string // of its socket, "" while it is stopped
+	stop   context.CancelFunc
+	ended  chan error
 }
 
 // NewAgent makes an agent, stopped, whose journal is in dir.
@@ -129,7 +130,30 @@ func (l *line) Call(ctx context.Context, method string, req, reply any) error {
 	if err != nil {
 		return err
 	}
-	return lost(c, c.Call(ctx, method, req, reply))
+	err = c.Call(ctx, method, req, reply)
+	if err == nil && l.agent.breaks(method) {
+		_ = c.Close() // before the answer came
+		err = fmt.Errorf("the line broke")
+	}
+	return lost(c, err)
+}
+
+// Break lets the line break under the next call of a method, after the agent
+// did what it was asked.
+func (a *Agent) Break(method string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.broken = method
+}
+
+func (a *Agent) breaks(method string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.broken != method {
+		return false
+	}
+	a.broken = ""
+	return true
 }
 
 func lost(c *wire.Client, err error) error {
