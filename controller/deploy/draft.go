@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"icm/internal/kind"
 	"icm/internal/wire"
@@ -87,6 +88,10 @@ func settle(stages []draftStage, seen looks) ([]Stage, []Refusal, error) {
 	return out, refused, nil
 }
 
+// named puts the machine into a hint of its agent, which knows the options of icm
+// and not what the machine is called.
+func named(hint, machine string) string { return strings.ReplaceAll(hint, "NODE:", machine+":") }
+
 func settleChange(dc draftChange, seen map[string]wire.Look, needed map[string]bool) (NodeChange, []Refusal, error) {
 	ch := NodeChange{Node: dc.node, OnError: dc.onError}
 	var refused []Refusal
@@ -96,7 +101,7 @@ func settleChange(dc draftChange, seen map[string]wire.Look, needed map[string]b
 		}
 		look := seen[d.key]
 		if look.Refused != "" {
-			refused = append(refused, Refusal{Node: dc.node, Task: d.summary, Text: look.Refused, Hint: look.Hint})
+			refused = append(refused, Refusal{Node: dc.node, Task: d.summary, Text: look.Refused, Hint: named(look.Hint, dc.node)})
 			continue
 		}
 		t, err := d.task()

@@ -81,7 +81,7 @@ func TestBadNodesAreRefusedBeforeAnythingIsChanged(t *testing.T) {
 		{
 			name:   "the kit's server does not run",
 			fields: map[string]any{"KitURL": "http://" + closedPort(t, server) + "/IRIS-2023.1.0.235.1-lnxubuntu2204x64.tar.gz"},
-			says:   []string{"node NODE: cannot fetch http://.*: the server refuses the connection", "hint: check that the server of KitURL runs"},
+			says:   []string{"node NODE: cannot fetch http://.*: nothing accepts connections there", "hint: check that the server of KitURL runs"},
 		},
 		{
 			name:  "its cable is cut",

@@ -124,12 +124,17 @@ func (b *background) wait() result {
 // for what an instance that runs writes by itself.
 func (s *site) untouched(machine string) string {
 	s.t.Helper()
-	return s.inside(machine, `{
+	cmd := s.command(context.Background(), "lab", "-deployment", filepath.Base(s.stateDir()), "exec", machine, "--", "sh", "-c", `{
 		find /etc /home /root /tmp /usr/local /usr/irissys /irissys /var/lib/icm-agent* \( -path '*/mgr/*' -o -path '/irissys/*/*' \) -prune \
 			-o ! -path /etc ! -name '.#*' -printf '%p %y %m %U:%G %s %T@ %l\n' 2>/dev/null
 		findmnt -rn -o TARGET,FSROOT,OPTIONS | grep -v -e /proc -e /sys -e /run -e credentials
 		systemctl show -p MainPID -p NRestarts icm-agent 'icm-iris*' 2>/dev/null
 	} | sort`)
+	out, err := cmd.Output() // not into the test's log: it is long
+	if err != nil {
+		s.t.Fatalf("cannot look at %s: %v", machine, err)
+	}
+	return string(out)
 }
 
 // sameAs fails when a node is not what it was before.
