@@ -70,6 +70,15 @@ func (d Deps) lookConfigure(ctx context.Context, t *engine.Task) (wire.Look, err
 	if err != nil {
 		return wire.Look{}, err
 	}
+	diffs := c.diffs()
+	if !c.in.there && len(diffs) == 0 {
+		return notInstalled("instance "+c.args.Instance.Name, "configured"), nil
+	}
+	return satisfiedBy(diffs), nil
+}
+
+// diffs are what the configuration lacks.
+func (c configuration) diffs() []wire.Diff {
 	file := c.file
 	if file == nil {
 		file = cpf.Parse(nil)
@@ -84,10 +93,7 @@ func (d Deps) lookConfigure(ctx context.Context, t *engine.Task) (wire.Look, err
 	if c.osAuth {
 		diffs = append(diffs, wire.Diff{What: "operating system authentication", Before: "off", After: "on"})
 	}
-	if !c.in.there && len(diffs) == 0 {
-		return notInstalled("instance "+c.args.Instance.Name, "configured"), nil
-	}
-	return satisfiedBy(diffs), nil
+	return diffs
 }
 
 // localDefault reports whether the kit's own licence server entry has to go:
@@ -107,6 +113,9 @@ func localDefault(c configuration, f *cpf.File) bool {
 // Kits with configuration merge get a merge file; older ones an edited iris.cpf
 // and, for what only ObjectScript can do, one start and stop of its own.
 //
+// An instance that has it all already is left alone: after an upgrade that is the
+// rule.
+//
 // Rerun: sets the same again; the passwords are taken once, by the first start.
 // Undo: iris.cpf is put back as it was; a merge that waits is dropped.
 func (d Deps) doConfigure(ctx context.Context, t *engine.Task) error {
@@ -120,6 +129,9 @@ func (d Deps) doConfigure(ctx context.Context, t *engine.Task) error {
 	var signOn bool
 	if _, err := t.Load("first start", &signOn); err != nil {
 		return err
+	}
+	if !signOn && len(c.diffs()) == 0 {
+		return nil
 	}
 	if !signOn && !iris.Down(c.in.Instance) && !iris.Crashed(c.in.Instance) {
 		return fmt.Errorf("cannot configure %s: it is %q, not down", c.in.Name, c.in.Status)

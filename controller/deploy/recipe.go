@@ -120,6 +120,8 @@ func upgradeInstance(s settings, from string) []draft {
 		{key: keyStop, kind: kind.IRISStop, summary: "Stop " + s.Instance.Name, args: s.stop(), need: ifWithAndUnsatisfied, with: serves},
 		{key: "snapshot", kind: kind.IRISSnapshot, summary: "Complete the copy of version " + from, args: kind.Snapshot{Instance: s.Instance}, need: ifWith, with: serves},
 		{key: keyUpgrade, kind: kind.IRISUpgrade, summary: fmt.Sprintf("Upgrade %s from %s to %s", s.Instance.Name, from, s.KitInfo.Version), args: s.install(from)},
+		// A newer kit's installer may bring its own ideas into iris.cpf.
+		{key: keyConfigure, kind: kind.IRISConfigure, summary: "Keep the configuration of " + s.Instance.Name, args: s.verify(), need: ifWith, with: serves},
 		{key: keyStart, kind: kind.IRISStart, summary: "Start " + s.Instance.Name, args: s.start(), need: ifWith, with: serves},
 		{key: "health", kind: kind.IRISHealth, summary: "Wait until " + s.Instance.Name + " is ready", args: s.start(), need: ifWith, with: serves},
 		{key: "verify", kind: kind.IRISVerify, summary: "Read the version back", args: s.verifyVersion(), need: ifWith, with: serves},
