@@ -33,7 +33,7 @@ func serve(ctx context.Context, w world) error {
 	if err != nil {
 		return err
 	}
-	eng, err := engine.OpenWith(w.home(), kinds(w.home()), log, engine.Options{Fault: fault})
+	eng, err := engine.OpenWith(w.home(), kinds(w.home()), log, engine.Options{Fault: fault, Planned: true})
 	if err != nil {
 		return err
 	}

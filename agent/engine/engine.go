@@ -41,6 +41,8 @@ type Options struct {
 	// changes are dropped from it, and Keep how many ended changes stay.
 	CompactSize int64
 	Keep        int
+	// Planned makes the engine refuse changes that were not announced.
+	Planned bool
 }
 
 // What Options are when left zero. A change with its log has some 20 kB.

@@ -29,6 +29,9 @@ func (e *Engine) Submit(_ context.Context, req wire.SubmitRequest) (wire.SubmitR
 	if c := e.state.open(); c != nil {
 		return wire.SubmitReply{}, busy(c)
 	}
+	if err := e.plannedLocked(req.Change); err != nil {
+		return wire.SubmitReply{}, err
+	}
 	if err := e.compactLocked(); err != nil {
 		return wire.SubmitReply{}, err
 	}

@@ -9,12 +9,13 @@ import (
 // handlers is every method this agent answers.
 func (s *Server) handlers() map[string]wire.Handler {
 	h := map[string]wire.Handler{
-		wire.MethodLook:    handle(s.look),
-		wire.MethodSubmit:  handle(s.Engine.Submit),
-		wire.MethodEvents:  s.events,
-		wire.MethodChanges: handle(s.changes),
-		wire.MethodAbort:   handle(s.Engine.Abort),
-		wire.MethodRelease: handle(s.release),
+		wire.MethodLook:     handle(s.look),
+		wire.MethodAnnounce: handle(s.Engine.Announce),
+		wire.MethodSubmit:   handle(s.Engine.Submit),
+		wire.MethodEvents:   s.events,
+		wire.MethodChanges:  handle(s.changes),
+		wire.MethodAbort:    handle(s.Engine.Abort),
+		wire.MethodRelease:  handle(s.release),
 	}
 	if s.Node.Facts != nil {
 		h[wire.MethodFacts] = handle(s.facts)

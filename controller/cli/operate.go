@@ -2,8 +2,12 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 
 	"icm/controller/deploy"
 )
@@ -48,7 +52,34 @@ var stopCommand = command{
 // jobOptions are what only some operations take.
 type jobOptions struct {
 	removeData listFlag
+	plan       string
 }
+
+// wantedPlan is the digest of the plan that -plan names: itself, or that in a
+// file that icm plan -json=FILE wrote.
+func (o *jobOptions) wantedPlan(env *Env) (string, error) {
+	if o.plan == "" || digestPattern.MatchString(o.plan) {
+		return o.plan, nil
+	}
+	path := o.plan
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(env.Dir, path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", &usageError{fmt.Sprintf("-plan %s is neither a digest nor a file that can be read", o.plan), "icm plan install shows the digest; icm plan install -json=plan.json writes a file"}
+	}
+	var saved planJSON
+	if err := json.Unmarshal(data, &saved); err != nil || saved.Plan == nil {
+		return "", &usageError{fmt.Sprintf("%s is no saved plan", o.plan), "icm plan install -json=plan.json writes one"}
+	}
+	if got := saved.Plan.Digest(); got != saved.Digest {
+		return "", &usageError{fmt.Sprintf("%s was altered: its plan is %s, not %s", o.plan, got, saved.Digest), "make a new one with icm plan"}
+	}
+	return saved.Digest, nil
+}
+
+var digestPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // operation is the setup of a verb that changes instances.
 func operation(verb deploy.Verb, more func(*flag.FlagSet, *jobOptions)) func(*flag.FlagSet) runFunc {
@@ -58,12 +89,17 @@ func operation(verb deploy.Verb, more func(*flag.FlagSet, *jobOptions)) func(*fl
 		o.register(fs)
 		o.selectors(fs)
 		o.operationOptions(fs)
+		fs.StringVar(&extra.plan, "plan", "", "run only this plan: its `digest`, or a file that icm plan -json=FILE wrote; refused when something has changed since")
 		if more != nil {
 			more(fs, &extra)
 		}
 		return func(ctx context.Context, env *Env, _ []string) error {
+			want, err := extra.wantedPlan(env)
+			if err != nil {
+				return err
+			}
 			return o.work(ctx, env, string(verb), func(ctx context.Context, job *deploy.Job, con *console) error {
-				job.RemoveData = extra.removeData
+				job.RemoveData, job.WantPlan = extra.removeData, want
 				res, err := job.Operate(ctx, verb)
 				if err != nil {
 					return err

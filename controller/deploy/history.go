@@ -194,9 +194,10 @@ func gatherTasks(ctx context.Context, plan *Plan, operation string, nodes map[st
 	var out []NodeTasks
 	var names []string
 	var ids []string
+	digest := plan.Digest()
 	for i, st := range plan.Stages {
 		for _, ch := range st.Changes {
-			out = append(out, NodeTasks{Node: ch.Node, Stage: st.Name, Tasks: taskRows(wire.ChangeState{Change: wireChange(plan, operation, i, st, ch)})})
+			out = append(out, NodeTasks{Node: ch.Node, Stage: st.Name, Tasks: taskRows(wire.ChangeState{Change: wireChange(plan, digest, operation, i, st, ch)})})
 			names = append(names, ch.Node)
 			ids = append(ids, changeID(operation, i, ch.Node))
 		}

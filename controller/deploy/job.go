@@ -38,6 +38,9 @@ type Job struct {
 	Wipe []string
 	// RemoveData names the machines whose data uninstall deletes too.
 	RemoveData []string
+	// WantPlan is the digest of the plan that may be run, and no other; ""
+	// runs what is planned now.
+	WantPlan string
 	// Password is the instances' password from option, file or environment.
 	Password secret.Secret
 	// AskPassword asks for it; asked is false without a terminal.

@@ -63,6 +63,9 @@ func (j *Job) Operate(ctx context.Context, verb Verb) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := j.wanted(pr.plan); err != nil {
+		return nil, err
+	}
 	for _, note := range pr.plan.Notes {
 		j.say("%s", note)
 	}
@@ -81,6 +84,16 @@ func (j *Job) Operate(ctx context.Context, verb Verb) (*Result, error) {
 		return nil, err
 	}
 	return res, j.recordFields(pr.site)
+}
+
+// wanted refuses a plan that is not the one that was agreed on: the nodes, or
+// the files, are not as they were then.
+func (j *Job) wanted(p *Plan) error {
+	if j.WantPlan == "" || p.Digest() == j.WantPlan {
+		return nil
+	}
+	return refuse(fmt.Sprintf("what would be done now is another plan, %s", p.Digest()),
+		fmt.Sprintf("icm plan %s shows it; the nodes or the files have changed since the plan %s was made", p.Verb, j.WantPlan))
 }
 
 func (j *Job) lockDir() (*state.Dir, error) {

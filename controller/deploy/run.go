@@ -20,6 +20,7 @@ type runner struct {
 	fence     wire.Fence
 	operation string
 	plan      *Plan
+	digest    string // of the plan: to make it takes as long as the plan is large
 	// secrets are what the tasks of a node ask for by name.
 	secrets  map[string]map[string][]byte
 	parallel int
@@ -57,6 +58,10 @@ type (
 // run runs the stages, one after the other. A stage in which a node failed is
 // the last one; its other nodes finish what they were doing.
 func (r *runner) run(ctx context.Context) error {
+	r.digest = r.plan.Digest()
+	if err := r.announce(ctx); err != nil {
+		return err
+	}
 	for i, st := range r.plan.Stages {
 		if r.hold() {
 			return errors.Join(&HeldError{ID: r.operation, Next: st.Name}, r.record(stageRecord{Stage: st.Name, Status: Held}))
@@ -151,6 +156,31 @@ func (r *runner) working(node string, at bool) {
 	}
 }
 
+// announce tells every node what the operation is going to ask of it. From then
+// on the nodes refuse anything else.
+func (r *runner) announce(ctx context.Context) error {
+	return forEach(ctx, r.plan.Nodes(), r.parallel, func(ctx context.Context, _ int, name string) error {
+		node, ok := r.nodes[name]
+		if !ok {
+			return fmt.Errorf("is not connected")
+		}
+		req := wire.AnnounceRequest{Fence: r.fence, Operation: r.operation, Plan: r.digest}
+		for i, st := range r.plan.Stages {
+			for _, ch := range st.Changes {
+				if ch.Node != name {
+					continue
+				}
+				digest, err := wire.ChangeDigest(wireChange(r.plan, r.digest, r.operation, i, st, ch))
+				if err != nil {
+					return err
+				}
+				req.Changes = append(req.Changes, digest)
+			}
+		}
+		return fromAgent(node.Call(ctx, wire.MethodAnnounce, req, &wire.AnnounceReply{}))
+	})
+}
+
 // changeID is made from operation, stage and node: a controller that comes back
 // asks for the same change again and does not begin a second one.
 func changeID(operation string, stage int, node string) string {
@@ -158,9 +188,9 @@ func changeID(operation string, stage int, node string) string {
 }
 
 // wireChange is a change of a plan as its node gets it.
-func wireChange(p *Plan, operation string, i int, st Stage, ch NodeChange) wire.Change {
+func wireChange(p *Plan, digest, operation string, i int, st Stage, ch NodeChange) wire.Change {
 	c := wire.Change{
-		ID: changeID(operation, i, ch.Node), Operation: operation, Plan: p.Digest(),
+		ID: changeID(operation, i, ch.Node), Operation: operation, Plan: digest,
 		Summary: p.Verb + ": " + st.Name, OnError: ch.OnError,
 	}
 	for _, s := range ch.Tasks {
@@ -177,7 +207,7 @@ func (r *runner) change(ctx context.Context, i int, st Stage, ch NodeChange) err
 	if !ok {
 		return fmt.Errorf("is not connected")
 	}
-	c := wireChange(r.plan, r.operation, i, st, ch)
+	c := wireChange(r.plan, r.digest, r.operation, i, st, ch)
 	req := wire.SubmitRequest{Fence: r.fence, Change: c, Secrets: r.secrets[ch.Node]}
 	if err := r.record(changeRecord{Node: ch.Node, Change: c.ID, Status: wire.StatusDo}); err != nil {
 		return err

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"time"
 )
@@ -15,6 +17,17 @@ type Change struct {
 	// OnError says what a failing task means for the tasks before it.
 	OnError OnError `msgpack:"on_error" json:"on_error"`
 	Tasks   []Task  `msgpack:"tasks" json:"tasks"`
+}
+
+// ChangeDigest names everything that a change says: the sha256 of its JSON
+// form, in hex.
+func ChangeDigest(c Change) (string, error) {
+	data, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // OnError is what a failing task means for the tasks before it.

@@ -63,6 +63,7 @@ const (
 	CodeFenced    Code = "fenced"    // somebody else took over the deployment
 	CodeForeign   Code = "foreign"   // the node belongs to another deployment
 	CodeNotFound  Code = "not_found" // no such change, instance, …
+	CodeUnplanned Code = "unplanned" // the change is not in the plan that was announced
 	CodeBusy      Code = "busy"      // another change is running on the node
 	CodeCancelled Code = "cancelled"
 	CodeVersion   Code = "version" // no protocol version in common

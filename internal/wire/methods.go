@@ -10,6 +10,10 @@ const (
 	// MethodLook asks, task by task, what a change would do here, and does
 	// nothing. LookRequest → LookReply.
 	MethodLook = "look"
+	// MethodAnnounce tells the agent what an operation is going to ask of it:
+	// the agent refuses changes that are not among these. AnnounceRequest →
+	// AnnounceReply.
+	MethodAnnounce = "announce"
 	// MethodSubmit hands over a change; sending it twice is sending it once.
 	// SubmitRequest → SubmitReply.
 	MethodSubmit = "submit"
@@ -70,6 +74,18 @@ type Diff struct {
 	Before string `msgpack:"before" json:"before"`
 	After  string `msgpack:"after" json:"after"`
 }
+
+// AnnounceRequest lists the changes of an operation for this node.
+type AnnounceRequest struct {
+	Fence     Fence  `msgpack:"fence"`
+	Operation string `msgpack:"operation"`
+	Plan      string `msgpack:"plan"` // digest
+	// Changes are the ChangeDigest of every change, in the order of the plan.
+	Changes []string `msgpack:"changes"`
+}
+
+// AnnounceReply is empty.
+type AnnounceReply struct{}
 
 // SubmitRequest hands a change to the agent.
 type SubmitRequest struct {

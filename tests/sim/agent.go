@@ -38,7 +38,7 @@ func NewAgent(m *Machine, dir string) *Agent { return &Agent{Machine: m, dir: di
 // Start starts the agent. It goes on with the change it was at.
 func (a *Agent) Start() error {
 	log := slog.New(slog.DiscardHandler)
-	eng, err := engine.Open(a.dir, a.Machine.Kinds(), log)
+	eng, err := engine.OpenWith(a.dir, a.Machine.Kinds(), log, engine.Options{Planned: true})
 	if err != nil {
 		return err
 	}
@@ -93,22 +93,26 @@ func (a *Agent) dial() (*wire.Client, error) {
 	return wire.NewClient(conn, "test")
 }
 
-// line is a connection to an agent that behaves as remote.Node does: a broken
+// Line is a connection to an agent that behaves as remote.Node does: a broken
 // one is mended before the next call, and Follow goes on where it was.
-type line struct {
-	agent *Agent
-	mu    sync.Mutex
-	wire  *wire.Client
+type Line struct {
+	// Dial makes a connection. An error that is no remote.ErrLost ends the
+	// attempts.
+	Dial func() (*wire.Client, error)
+
+	cut  func(method string) bool // whether the line breaks under this call
+	mu   sync.Mutex
+	wire *wire.Client
 }
 
 // mendLimit bounds how long an agent may be away.
 const mendLimit = 10 * time.Second
 
-func (l *line) client(ctx context.Context) (*wire.Client, error) {
+func (l *Line) client(ctx context.Context) (*wire.Client, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for deadline := time.Now().Add(mendLimit); l.wire == nil || l.wire.Err() != nil; {
-		c, err := l.agent.dial()
+		c, err := l.Dial()
 		if err == nil {
 			l.wire = c
 			break
@@ -125,13 +129,14 @@ func (l *line) client(ctx context.Context) (*wire.Client, error) {
 	return l.wire, nil
 }
 
-func (l *line) Call(ctx context.Context, method string, req, reply any) error {
+// Call implements deploy.Node.
+func (l *Line) Call(ctx context.Context, method string, req, reply any) error {
 	c, err := l.client(ctx)
 	if err != nil {
 		return err
 	}
 	err = c.Call(ctx, method, req, reply)
-	if err == nil && l.agent.breaks(method) {
+	if err == nil && l.cut != nil && l.cut(method) {
 		_ = c.Close() // before the answer came
 		err = fmt.Errorf("the line broke")
 	}
@@ -164,7 +169,8 @@ func lost(c *wire.Client, err error) error {
 	return fmt.Errorf("%w: %w", remote.ErrLost, err)
 }
 
-func (l *line) Follow(ctx context.Context, change string, after uint64, item func(wire.Item) error) error {
+// Follow implements deploy.Node.
+func (l *Line) Follow(ctx context.Context, change string, after uint64, item func(wire.Item) error) error {
 	for {
 		c, err := l.client(ctx)
 		if err != nil {
@@ -197,7 +203,8 @@ func ending(c *wire.Client, err error) bool {
 	return c.Err() != nil
 }
 
-func (l *line) Close() error {
+// Close implements deploy.Node.
+func (l *Line) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.wire == nil {

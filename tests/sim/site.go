@@ -35,7 +35,7 @@ type Site struct {
 
 	mu     sync.Mutex
 	agents map[string]*Agent
-	lines  []*line
+	lines  map[*Line]string // to which machine
 }
 
 // OldKit and NewKit are the addresses of kits that the sites use.
@@ -61,7 +61,7 @@ func New(t testing.TB, defaults, definitions string) *Site {
 	t.Helper()
 	s := &Site{
 		T: t, Dir: t.TempDir(), Said: &Reports{}, Ran: &Reports{}, Provider: &providertest.Fake{},
-		Unreachable: map[string]error{}, agents: map[string]*Agent{},
+		Unreachable: map[string]error{}, agents: map[string]*Agent{}, lines: map[*Line]string{},
 	}
 	public, _, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -82,9 +82,9 @@ func New(t testing.TB, defaults, definitions string) *Site {
 func (s *Site) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, l := range s.lines {
+	for l, machine := range s.lines {
 		if l.wire != nil && l.wire.Err() == nil {
-			s.T.Errorf("the connection to %s was left open", l.agent.Machine.Name)
+			s.T.Errorf("the connection to %s was left open", machine)
 			_ = l.Close()
 		}
 	}
@@ -166,18 +166,20 @@ func (s *Site) connect(ctx context.Context, a deploy.Address) (deploy.Node, erro
 	if err := s.refused(a.Machine); err != nil {
 		return nil, err
 	}
-	l := &line{agent: s.Agent(a.Machine)}
+	agent := s.Agent(a.Machine)
+	l := &Line{Dial: agent.dial, cut: agent.breaks}
 	if _, err := l.client(ctx); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lines = append(s.lines, l)
-	return node{l, shell{s, a.Machine}}, nil
+	s.lines[l] = a.Machine
+	return node{l, agent, shell{s, a.Machine}}, nil
 }
 
 type node struct {
-	*line
+	*Line
+	agent *Agent
 	shell shell
 }
 
