@@ -44,6 +44,8 @@ type fileBefore struct {
 	Mode    fs.FileMode `json:"mode"`
 	UID     int         `json:"uid"`
 	GID     int         `json:"gid"`
+	// Made are the directories that had to be made for it, the deepest first.
+	Made []string `json:"made,omitempty"`
 }
 
 // keepFile notes how a file of configuration is before it is changed for the
@@ -58,6 +60,9 @@ func (d Deps) keepFile(t *engine.Task, path string) error {
 		return err
 	}
 	before := fileBefore{Existed: existed, Text: text}
+	for dir := filepath.Dir(path); !exists(d.path(dir)); dir = filepath.Dir(dir) {
+		before.Made = append(before.Made, dir)
+	}
 	if existed {
 		info, err := os.Stat(d.path(path))
 		if err != nil {
@@ -82,6 +87,11 @@ func (d Deps) restoreFile(t *engine.Task, path string) error {
 	}
 	if err := os.Remove(d.path(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cannot remove %s: %v", path, err)
+	}
+	for _, dir := range before.Made {
+		if os.Remove(d.path(dir)) != nil {
+			break // somebody else has put something there
+		}
 	}
 	return nil
 }

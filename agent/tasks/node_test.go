@@ -114,6 +114,11 @@ func TestKernelSettingsHoldNowAndAfterABootAndCanBeTakenBack(t *testing.T) {
 			t.Errorf("undo leaves %s as %q, it was %q", path, back[path], before[path])
 		}
 	}
+	for dir, want := range map[string]bool{filepath.Dir(logindFile): true, filepath.Dir(sysctlFile): true, filepath.Dir(limitsFile): false, filepath.Dir(thpFile): false} {
+		if exists(d.path(dir)) != want {
+			t.Errorf("after the undo %s is there: %v", dir, !want)
+		}
+	}
 }
 
 func TestWhatASharedKernelDoesNotAllowIsLoggedAndNoFailure(t *testing.T) {
