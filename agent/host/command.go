@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type Command struct {
 	Credential bool
 	UID, GID   uint32
 	Groups     []uint32
+	// delay is stopDelay when 0; tests make it shorter.
+	delay time.Duration
 }
 
 // Output is what a program said. Both streams are cut to the last maxOutput
@@ -47,7 +50,7 @@ const maxOutput = 1 << 20
 // *ExitError, with Output filled in.
 func (c Command) Run(ctx context.Context) (Output, error) {
 	cmd := exec.CommandContext(ctx, c.Path, c.Args...)
-	cmd.Env = withDefaults(c.Env)
+	cmd.Env = append(withDefaults(c.Env), purposeEnv(ctx)...)
 	cmd.Dir = c.Dir
 	cmd.Stdin = c.Stdin
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -55,7 +58,7 @@ func (c Command) Run(ctx context.Context) (Output, error) {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups}
 	}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = stopDelay
+	cmd.WaitDelay = cmp.Or(c.delay, stopDelay)
 	stdout, stderr := &tail{line: c.Line}, &tail{}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err := cmd.Run()
@@ -66,6 +69,9 @@ func (c Command) Run(ctx context.Context) (Output, error) {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return out, &ExitError{Path: c.Path, Output: out}
+	}
+	if errors.Is(err, exec.ErrWaitDelay) {
+		return out, nil // it ended well, and left a daemon that keeps its output open
 	}
 	if err != nil {
 		return out, fmt.Errorf("cannot run %s: %w", c.Path, err)

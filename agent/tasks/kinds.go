@@ -56,5 +56,9 @@ func Kinds(d Deps) map[string]engine.Kind {
 		kind.DataRemove:    dataRemove(d),
 	}
 	table[kind.NodeRestore] = nodeRestore(d, table)
+	for name, k := range table {
+		k.Do, k.Undo = alone(k.Do), alone(k.Undo)
+		table[name] = k
+	}
 	return table
 }

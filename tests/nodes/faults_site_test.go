@@ -239,22 +239,24 @@ func editTar(in io.Reader, out io.Writer, path string, edit func(string) string)
 
 func justError(_ int, err error) error { return err }
 
-// slowKit is a kit whose installer pauses in the middle of its work.
+// slowKit is a kit whose installer pauses in the middle of its work, and goes on
+// when nobody reads what it says any more.
 func slowKit(t *testing.T, original string, pause time.Duration) string {
 	t.Helper()
 	return editedKit(t, original, "irisinstall_silent", func(script string) string {
-		line := fmt.Sprintf("export STANDIN_INSTALL_DELAY_MS=%d\n", pause.Milliseconds())
+		line := fmt.Sprintf("trap '' PIPE\nexport STANDIN_INSTALL_DELAY_MS=%d\n", pause.Milliseconds())
 		return strings.Replace(script, "\n", "\n"+line, 1)
 	})
 }
 
-// bringFile copies a kit to some nodes, all where none is named.
+// bringFile copies a kit to some nodes, all where none is named. It is there
+// after a restart too.
 func (s *site) bringFile(path string, machines ...string) {
 	s.t.Helper()
-	args := []string{"scp", "-localPath", path, "-remotePath", "/tmp/"}
+	args := []string{"scp", "-localPath", path, "-remotePath", "/var/tmp/"}
 	if len(machines) > 0 {
 		args = append(args, "-machine", strings.Join(machines, "|"))
 	}
 	s.must(args...)
-	s.set("KitURL", "file:///tmp/"+filepath.Base(path))
+	s.set("KitURL", "file:///var/tmp/"+filepath.Base(path))
 }
