@@ -42,7 +42,7 @@ func (w world) or(name, otherwise string) string {
 	return otherwise
 }
 
-const usage = "usage: icm-agent serve | dial | put NAME SIZE SHA256 | journal | version"
+const usage = "usage: icm-agent serve | dial | hello | put NAME SIZE SHA256 | journal | version"
 
 // errUsage is a command line that is not understood.
 var errUsage = errors.New(usage)
@@ -76,6 +76,8 @@ func command(ctx context.Context, w world) error {
 		return serve(ctx, w)
 	case "dial":
 		return dial(ctx, w)
+	case "hello":
+		return hello(ctx, w)
 	case "journal":
 		return printJournal(w)
 	case "version":

@@ -74,7 +74,9 @@ func (d Deps) lookConfigure(ctx context.Context, t *engine.Task) (wire.Look, err
 	if !c.in.there && len(diffs) == 0 {
 		return notInstalled("instance "+c.args.Instance.Name, "configured"), nil
 	}
-	return satisfiedBy(diffs), nil
+	look := satisfiedBy(diffs)
+	look.NoSecrets = !c.password && !c.osAuth
+	return look, nil
 }
 
 // diffs are what the configuration lacks.

@@ -15,6 +15,7 @@ import (
 type console struct {
 	mu      sync.Mutex
 	out     io.Writer
+	errs    io.Writer
 	log     *slog.Logger
 	verbose bool
 	live    *liveLines // nil when not a terminal
@@ -24,7 +25,7 @@ type console struct {
 // newConsole opens icm.log in the working directory. A directory that cannot
 // be written to costs the log, not the command; it is said once.
 func newConsole(env *Env, o *common) *console {
-	c := &console{out: env.Out, verbose: o.verbose}
+	c := &console{out: env.Out, errs: env.Err, verbose: o.verbose}
 	if o.json.quiet() {
 		c.out = env.Err
 	}
@@ -78,6 +79,10 @@ func (c *console) Report(ev deploy.Event) {
 	}
 	if c.live != nil {
 		c.live.event(ev)
+	}
+	if c.live == nil && ev.Kind == deploy.Warned {
+		fmt.Fprintln(c.errs, text) // trouble; the answer stays clean
+		return
 	}
 	c.print(text)
 }

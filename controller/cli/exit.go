@@ -41,6 +41,7 @@ func exitStatus(err error) int {
 	var nodes *deploy.NodeErrors
 	var refused *deploy.RefusedError
 	var locked *state.LockedError
+	var fenced *deploy.FencedError
 	var input *deploy.InputError
 	var held *deploy.HeldError
 	switch {
@@ -48,7 +49,7 @@ func exitStatus(err error) int {
 		return ExitOK
 	case errors.Is(err, context.Canceled):
 		return ExitCancelled
-	case errors.As(err, &locked):
+	case errors.As(err, &locked), errors.As(err, &fenced):
 		return ExitLocked
 	case errors.As(err, &refused), errors.As(err, &input):
 		return ExitRefused

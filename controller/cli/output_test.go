@@ -148,8 +148,9 @@ func (u *user) log(t *testing.T) string {
 func TestWarningsAreToldOnce(t *testing.T) {
 	u := newUser(t, `[{"Role": "DM", "DataVolumSize": "20"}]`)
 	for _, args := range [][]string{{"provision"}, {"install"}} {
-		if out := u.must(t, args...); strings.Count(out, "DataVolumSize") != 1 {
-			t.Errorf("icm %v:\n%s", args, out)
+		status, out, errs := u.types(t.Context(), args...)
+		if status != ExitOK || strings.Count(errs, "DataVolumSize") != 1 || strings.Contains(out, "DataVolumSize") {
+			t.Errorf("icm %v: status %d:\n%s\n%s", args, status, out, errs)
 		}
 	}
 }

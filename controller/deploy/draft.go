@@ -111,7 +111,7 @@ func settleChange(dc draftChange, seen map[string]wire.Look, needed map[string]b
 		t.ID = strconv.Itoa(len(ch.Tasks) + 1)
 		t.Bind = look.Bind
 		info := kind.Table[d.kind]
-		ch.Tasks = append(ch.Tasks, Step{Task: t, Diffs: look.Diffs, Reversibility: info.Reversibility, Why: info.Why})
+		ch.Tasks = append(ch.Tasks, Step{Task: t, Diffs: look.Diffs, Reversibility: info.Reversibility, Why: info.Why, NoSecrets: look.NoSecrets})
 	}
 	return ch, refused, nil
 }

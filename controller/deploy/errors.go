@@ -101,6 +101,13 @@ func changeError(cs wire.ChangeState) error {
 	return hint.New(err, cs.Hint)
 }
 
+// FencedError means that a node refused this icm, because another one took the
+// deployment over.
+type FencedError struct{ err error }
+
+func (e *FencedError) Error() string { return e.err.Error() }
+func (e *FencedError) Unwrap() error { return e.err }
+
 // fromAgent gives an agent's error its hint back.
 func fromAgent(err error) error {
 	var we *wire.Error
@@ -110,7 +117,7 @@ func fromAgent(err error) error {
 	h := we.Hint
 	switch we.Code {
 	case wire.CodeFenced:
-		h = orElse(h, "another icm took this deployment over; icm inventory shows where its state directory is")
+		err = &FencedError{err}
 	case wire.CodeForeign:
 		h = orElse(h, "the node belongs to another deployment; unprovision it there first")
 	}

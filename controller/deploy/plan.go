@@ -45,6 +45,8 @@ type Step struct {
 	Diffs         []wire.Diff        `json:"diffs,omitempty"`
 	Reversibility kind.Reversibility `json:"reversibility"`
 	Why           string             `json:"why,omitempty"`
+	// NoSecrets means that the task needs none of the secrets it names.
+	NoSecrets bool `json:"no_secrets,omitempty"`
 }
 
 // Empty reports whether there is nothing to do.

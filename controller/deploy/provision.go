@@ -233,6 +233,9 @@ func (j *Job) configureNodes(ctx context.Context, dir *state.Dir, lock *state.Lo
 	if err != nil {
 		return err
 	}
+	if err := all.knownWipes(s); err != nil {
+		return err
+	}
 	pr := &prepared{site: s}
 	pr.nodes, err = all.connectFirst(ctx, s)
 	defer closeAll(pr.nodes)

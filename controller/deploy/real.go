@@ -9,15 +9,11 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/crypto/ssh"
 
 	"icm/controller/agentbin"
 	"icm/controller/pluginhost"
 	"icm/controller/remote"
-	"icm/controller/state"
 	"icm/internal/hint"
 	"icm/internal/secret"
 	"icm/internal/wire"
@@ -94,14 +90,15 @@ type connector struct {
 const firstWait = 30 * time.Second
 
 func (c connector) target(a Address) (remote.Target, error) {
+	keys := c.stores.of(a.KnownHosts)
 	// A file of pinned keys that cannot be read must not look like a first
 	// contact.
-	if _, err := a.KnownHosts.HostKeys(a.Machine); err != nil {
+	if err := keys.check(); err != nil {
 		return remote.Target{}, err
 	}
 	t := remote.Target{
 		MachineName: a.Machine, Addr: a.Host, Port: a.Port, User: a.User,
-		KeyFile: a.KeyFile, Password: a.Password, HostKeys: c.stores.of(a.KnownHosts),
+		KeyFile: a.KeyFile, Password: a.Password, HostKeys: keys,
 	}
 	if a.Bastion == "" {
 		return t, nil
@@ -215,45 +212,3 @@ func (s shell) Copy(ctx context.Context, local, to string, moved func(done, tota
 }
 
 func (s shell) Close() error { return s.conn.Close() }
-
-// hostKeyStores makes one store per state directory, so that keys of many
-// nodes can be pinned at once.
-type hostKeyStores struct {
-	mu     sync.Mutex
-	stores map[string]*hostKeyStore
-}
-
-func (h *hostKeyStores) of(dir *state.Dir) *hostKeyStore {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.stores == nil {
-		h.stores = map[string]*hostKeyStore{}
-	}
-	if h.stores[dir.Path] == nil {
-		h.stores[dir.Path] = &hostKeyStore{dir: dir}
-	}
-	return h.stores[dir.Path]
-}
-
-// hostKeyStore is a state directory's known_hosts as the dialer sees it. The
-// file is read once; only pinning writes.
-type hostKeyStore struct {
-	mu  sync.Mutex
-	dir *state.Dir
-}
-
-func (s *hostKeyStore) Lookup(machine string) ([]ssh.PublicKey, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	keys, err := s.dir.HostKeys(machine)
-	if err != nil {
-		return nil, false
-	}
-	return keys, len(keys) > 0
-}
-
-func (s *hostKeyStore) Pin(machine, addr string, key ssh.PublicKey) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.dir.Pin(machine, addr, key)
-}

@@ -159,7 +159,7 @@ func (r *runner) working(node string, at bool) {
 // announce tells every node what the operation is going to ask of it. From then
 // on the nodes refuse anything else.
 func (r *runner) announce(ctx context.Context) error {
-	return forEach(ctx, r.plan.Nodes(), r.parallel, func(ctx context.Context, _ int, name string) error {
+	err := forEach(ctx, r.plan.Nodes(), r.parallel, func(ctx context.Context, _ int, name string) error {
 		node, ok := r.nodes[name]
 		if !ok {
 			return fmt.Errorf("is not connected")
@@ -177,8 +177,9 @@ func (r *runner) announce(ctx context.Context) error {
 				req.Changes = append(req.Changes, digest)
 			}
 		}
-		return fromAgent(node.Call(ctx, wire.MethodAnnounce, req, &wire.AnnounceReply{}))
+		return fromAgent(ask(ctx, node, wire.MethodAnnounce, req, &wire.AnnounceReply{}))
 	})
+	return unreachable(err) // nothing was changed yet
 }
 
 // changeID is made from operation, stage and node: a controller that comes back

@@ -13,6 +13,9 @@ import (
 func secretNames(ch NodeChange) []string {
 	var out []string
 	for _, s := range ch.Tasks {
+		if s.NoSecrets {
+			continue
+		}
 		var args map[string]any
 		if err := json.Unmarshal(s.Args, &args); err != nil {
 			continue // arguments were made by us, as objects

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +30,9 @@ func (j *Job) Unprovision(ctx context.Context, o UnprovisionOptions) error {
 	}
 	in, err := j.read()
 	if err != nil {
+		return err
+	}
+	if err := j.belongs(dir); err != nil {
 		return err
 	}
 	lock, err := dir.Lock("icm unprovision", j.World.Now())
@@ -61,6 +65,21 @@ func (j *Job) Unprovision(ctx context.Context, o UnprovisionOptions) error {
 		return err
 	}
 	return j.forget(dir, o)
+}
+
+// belongs refuses an instances file that records another deployment than the
+// one whose state directory was named.
+func (j *Job) belongs(dir *state.Dir) error {
+	all, err := state.LoadInstances(j.Files.Instances)
+	if err != nil || len(all) == 0 {
+		return nil // nothing is recorded that could be lost
+	}
+	other, err := state.Open(filepath.Dir(filepath.Dir(j.path(all[0].StateDir))))
+	if err != nil || other.ID == dir.ID {
+		return nil
+	}
+	return refuse(fmt.Sprintf("%s records the deployment %s, and -stateDir names %s", j.short(j.Files.Instances), other.ID, dir.ID),
+		"-instances names another instances file")
 }
 
 func unprovisionQuestion(in plans, makes bool) string {

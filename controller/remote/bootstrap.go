@@ -17,25 +17,35 @@ import (
 //go:embed install.sh
 var installScript string
 
+//go:embed switch.sh
+var switchScript string
+
 //go:embed remove.sh
 var removeScript string
 
-// Times of a bootstrap.
-const (
-	installLimit = 10 * time.Minute // a few MB over a very thin line, and a slow start
-	backLimit    = 2 * time.Minute  // for putting the old agent back
-)
+// installLimit is for a few MB over a very thin line, and a slow start.
+const installLimit = 10 * time.Minute
+
+// watchTimes are, in seconds, how long a new agent must answer on its node
+// without a break, and when it must have begun to. Their sum is below the 30 s
+// after which the old agent is back.
+const watchTimes = "8 18"
 
 // Outcome says what a bootstrap found and did.
 type Outcome struct {
 	Did    string // "found", "kept newer", "started", "installed", "replaced"
 	Build  string // of the agent that answers now
 	Before string // build that was there, "" for none
+	// Reverted tells which earlier update the node took back by itself, and
+	// why; "" when there was none.
+	Reverted string
 }
 
 // Bootstrap returns a client of the node's agent. The right agent answers in
-// one round trip; otherwise it is put there, or started. A replaced agent that
-// does not answer gives way to the one before it, and that is an error.
+// one round trip; otherwise it is put there, or started. A new agent that does
+// not answer on its own node gives way to the one before it, and that is an
+// error. The node sees to that by itself, whatever becomes of this program or
+// of the network: see switch.sh.
 func Bootstrap(ctx context.Context, c *Conn, src AgentSource) (*wire.Client, Outcome, error) {
 	build := src.Build()
 	agent, st, err := c.probe(ctx, build, build)
@@ -54,7 +64,7 @@ func Bootstrap(ctx context.Context, c *Conn, src AgentSource) (*wire.Client, Out
 	if err != nil {
 		return nil, Outcome{}, fmt.Errorf("cannot bootstrap: %w", err)
 	}
-	out := Outcome{Did: did, Build: build, Before: st.Build}
+	out := Outcome{Did: did, Build: build, Before: st.Build, Reverted: st.Reverted}
 	if did == "kept newer" || did == "started" {
 		out.Build = st.Build
 	}
@@ -91,10 +101,10 @@ func (b *bootstrap) act(ctx context.Context, src AgentSource) (*wire.Client, str
 		did = "replaced"
 	}
 	if what == actActivate {
-		client, err := b.orBack(ctx)(b.start(ctx, b.ours, agent.SHA256))
+		client, err := b.start(ctx, b.ours, agent.SHA256)
 		return client, did, err
 	}
-	client, err := b.orBack(ctx)(b.push(ctx, agent))
+	client, err := b.push(ctx, agent)
 	return client, did, err
 }
 
@@ -122,7 +132,8 @@ func (b *bootstrap) install(ctx context.Context, gz io.Reader, mode, build, sum 
 	ctx, cancel := context.WithTimeout(ctx, installLimit)
 	defer cancel()
 	return b.conn.runScript(ctx, gz, installScript, mode, wire.AgentLib, build, sum,
-		wire.AgentUnit, unitFile(), wire.AgentGroup, protocols(), unitDir)
+		wire.AgentUnit, unitFile(), wire.AgentGroup, protocols(), unitDir,
+		wire.AgentWatch, watchUnitFile(), switchScript, watchTimes)
 }
 
 func (b *bootstrap) attach(ctx context.Context, build string) (*wire.Client, error) {
@@ -139,23 +150,6 @@ func (b *bootstrap) attach(ctx context.Context, build string) (*wire.Client, err
 	return agent, nil
 }
 
-// orBack puts the old agent back when the new one did not come up.
-func (b *bootstrap) orBack(ctx context.Context) func(*wire.Client, error) (*wire.Client, error) {
-	return func(agent *wire.Client, err error) (*wire.Client, error) {
-		old := b.st.Build
-		// A broken line says nothing about the new agent.
-		if err == nil || old == "" || old == b.ours || errors.Is(err, ErrLost) || ctx.Err() != nil {
-			return agent, err
-		}
-		ctx, cancel := context.WithTimeout(ctx, backLimit)
-		defer cancel()
-		if backErr := b.install(ctx, nil, "back", old, ""); backErr != nil {
-			return nil, fmt.Errorf("%w; the old agent %s could not be put back: %w", err, old, backErr)
-		}
-		return nil, fmt.Errorf("%w; the old agent %s was put back", err, old)
-	}
-}
-
 // RemoveAgent takes the agent off the node without a trace: service, programs,
 // journal, group and socket. Nothing to remove is no error.
 func RemoveAgent(ctx context.Context, c *Conn) error {
@@ -165,7 +159,7 @@ func RemoveAgent(ctx context.Context, c *Conn) error {
 	}
 	if err == nil {
 		err = c.runScript(ctx, nil, removeScript, wire.AgentLib, wire.AgentHome, wire.AgentUnit,
-			wire.AgentGroup, unitDir, path.Dir(wire.AgentSocket), wire.AgentKits, wire.AgentSettings)
+			wire.AgentGroup, unitDir, path.Dir(wire.AgentSocket), wire.AgentKits, wire.AgentSettings, wire.AgentWatch)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot remove the agent: %w", err)

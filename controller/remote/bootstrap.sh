@@ -34,5 +34,6 @@ say freekb "$(df -Pk "$near" 2>/dev/null | awk 'NR == 2 { print $4 }')"
 say build "$have"
 say sha256 "$(sha256sum "$lib/$want/icm-agent" 2>/dev/null | cut -d' ' -f1)"
 say protocol "$(cat "$lib/$have/protocol" 2>/dev/null)"
+say reverted "$(head -n 1 "$lib/reverted" 2>/dev/null)"
 say active $active
 say end "$wanted"

@@ -37,26 +37,40 @@ func fakeAgent() int {
 	return 0
 }
 
-// agents makes a source whose agent is a script. broken is what its dial does
-// instead of answering.
+// agents makes a source whose agent is a script. broken says what is wrong
+// with it.
 func agents(t *testing.T, build, broken string) *agentbin.Source {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dial := fmt.Sprintf("ICM_TEST_AGENT=%s exec %s", build, Quote(self))
-	if broken != "" {
-		dial = broken
-	}
-	text := fmt.Sprintf("#!/bin/sh\ncase $1 in\nversion) echo %s;;\nserve) %s;;\ndial) %s;;\nput) cat > \"${0%%/*}/../../store.$2.$3.$4\";;\nesac\n",
-		build, map[bool]string{true: "exit 1", false: "exit 0"}[broken == "no start"], dial)
+	text := agentText(t, build, broken)
 	program := map[string][]byte{"amd64": []byte(text), "arm64": []byte(text)}
 	src, err := agentbin.New(build, program)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return src
+}
+
+// agentText is a stand-in agent.
+func agentText(t *testing.T, build, broken string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial := fmt.Sprintf("ICM_TEST_AGENT=%s exec %s", build, Quote(self))
+	serve, hello := "exit 0", `read -r b p < "$lib/../active" && echo "$b $p"`
+	switch broken {
+	case "it does not start":
+		serve = "exit 1"
+	case "it does not answer":
+		hello = "echo nobody listens; exit 1"
+	case "it ends again and again":
+		hello = `read -r b p < "$lib/../active" && echo "$b $p$(date +%N)"`
+	case "its line is dead":
+		dial = "exit 0"
+	}
+	return fmt.Sprintf("#!/bin/sh\nlib=${0%%/*}/..\ncase $1 in\nversion) echo %s;;\nserve) %s;;\nhello) %s;;\ndial) %s;;\nput) cat > \"$lib/../store.$2.$3.$4\";;\nesac\n",
+		build, serve, hello, dial)
 }
 
 // scratch is a node whose directories lie below root, and whose systemctl,
@@ -71,10 +85,18 @@ type runs struct{ sessions int }
 
 const stubs = `
 systemctl) echo "systemctl $*" >> "$ROOT/calls"
-	case $1 in
-	is-active) [ -e "$ROOT/active" ];;
-	restart) rm -f "$ROOT/active"; "$ROOT/lib/current/icm-agent" serve || { echo "Job failed" >&2; exit 1; }; touch "$ROOT/active";;
-	disable) rm -f "$ROOT/active";;
+	for unit; do :; done
+	case $1,$unit in
+	is-active,*-watch*) [ -e "$ROOT/lib/update" ];;
+	is-active,*) [ -e "$ROOT/active" ];;
+	start,*-watch*) $(sed -n 's/^ExecStart=//p' "$ROOT/units/$unit") </dev/null >/dev/null 2>&1 9>&- &;;
+	start,*|restart,*)
+		[ $1 = start ] && [ -e "$ROOT/active" ] && exit 0
+		rm -f "$ROOT/active"
+		"$ROOT/lib/current/icm-agent" serve || { [ $2 = --no-block ] && exit 0; echo "Job failed" >&2; exit 1; }
+		echo "$(readlink "$ROOT/lib/current") $$" > "$ROOT/active";;
+	*,*-watch*) ;;
+	stop,*|kill,*|disable,*) rm -f "$ROOT/active";;
 	esac;;
 sudo) [ -e "$ROOT/nosudo" ] && { cat "$ROOT/nosudo" >&2; exit 1; }; shift; exec "$@";;
 id) case $1 in -u) echo 1000;; -un) echo tester;; esac;;
@@ -108,7 +130,7 @@ func newScratch(t *testing.T, shell string) *scratch {
 	n.write(t, "machine", "x86_64\n", 0o644)
 	n.df(t, 1<<20)
 	moved := strings.NewReplacer(wire.AgentLib, root+"/lib", wire.AgentHome, root+"/home", unitDir, root+"/units",
-		filepath.Dir(wire.AgentSocket), root+"/run", "/bin/sh", path)
+		filepath.Dir(wire.AgentSocket), root+"/run", "/bin/sh", path, watchTimes, "1 1")
 	n.world = newWorld(t, sshtest.Options{Exec: func(ctx context.Context, s *sshtest.Session) int {
 		n.runs.sessions++
 		s.Command = "export PATH=" + Quote(root+"/bin:"+os.Getenv("PATH")) + " ICM_SYSTEMD=" + Quote(root+"/systemd") + "; " + moved.Replace(s.Command)
@@ -193,23 +215,79 @@ func TestAnotherBuildIsReplacedAndOnlyTheOneBeforeIsKept(t *testing.T) {
 	n.must(t, agents(t, "1.0.0", ""), Outcome{Did: "installed", Build: "1.0.0"})
 	n.must(t, agents(t, "1.1.0", ""), Outcome{Did: "replaced", Build: "1.1.0", Before: "1.0.0"})
 	n.must(t, agents(t, "1.2.0", ""), Outcome{Did: "replaced", Build: "1.2.0", Before: "1.1.0"})
-	if got, want := n.versions(t), []string{"1.1.0", "1.2.0", "current", "previous"}; !slices.Equal(got, want) {
+	if got, want := n.versions(t), []string{".lock", "1.1.0", "1.2.0", "current", "previous", "switch.sh"}; !slices.Equal(got, want) {
 		t.Errorf("there is %q, want %q", got, want)
 	}
 }
 
 func TestANewAgentThatDoesNotWorkGivesWayToTheOld(t *testing.T) {
-	for name, broken := range map[string]string{"it does not start": "no start", "it does not answer": "exit 0"} {
-		t.Run(name, func(t *testing.T) {
+	for broken, why := range map[string]string{
+		"it does not start":       "it does not answer; its last words: the log of the agent",
+		"it does not answer":      "it does not answer; ",
+		"it ends again and again": "it ends and is started again; ",
+	} {
+		t.Run(broken, func(t *testing.T) {
+			t.Parallel()
 			n := newScratch(t, "dash")
 			old := agents(t, "1.0.0", "")
 			n.must(t, old, Outcome{Did: "installed", Build: "1.0.0"})
 			_, err := n.bootstrap(t, agents(t, "1.1.0", broken))
-			if err == nil || !strings.HasSuffix(err.Error(), "; the old agent 1.0.0 was put back") {
+			if err == nil || !strings.Contains(err.Error(), "agent 1.1.0 does not work here: "+why) ||
+				!strings.HasSuffix(err.Error(), "; the old agent 1.0.0 was put back") || WaitingHelps(err) {
 				t.Fatalf("err = %v", err)
 			}
 			n.must(t, old, Outcome{Did: "found", Build: "1.0.0", Before: "1.0.0"})
+			if got, want := n.versions(t), []string{".lock", "1.0.0", "current", "previous", "reverted", "switch.sh"}; !slices.Equal(got, want) {
+				t.Errorf("there is %q, want %q", got, want)
+			}
+			got, err := n.bootstrap(t, agents(t, "1.2.0", ""))
+			if err != nil || !strings.HasPrefix(got.Reverted, "agent 1.1.0: "+why) {
+				t.Errorf("the next update says %+v, %v", got, err)
+			}
+			n.must(t, agents(t, "1.2.1", ""), Outcome{Did: "replaced", Build: "1.2.1", Before: "1.2.0"})
 		})
+	}
+}
+
+func TestANewAgentThatAnswersOnItsNodeStaysWhenTheLineIsDead(t *testing.T) {
+	n := newScratch(t, "dash")
+	n.must(t, agents(t, "1.0.0", ""), Outcome{Did: "installed", Build: "1.0.0"})
+	if _, err := n.bootstrap(t, agents(t, "1.1.0", "its line is dead")); err == nil || strings.Contains(err.Error(), "put back") {
+		t.Errorf("err = %v", err)
+	}
+	if current, err := os.Readlink(filepath.Join(n.root, "lib/current")); err != nil || current != "1.1.0" {
+		t.Errorf("current is %q, %v", current, err)
+	}
+}
+
+func TestAnAgentThatRunsIsKeptWhateverTheLinksSay(t *testing.T) {
+	n := newScratch(t, "dash")
+	n.must(t, agents(t, "1.0.0", ""), Outcome{Did: "installed", Build: "1.0.0"})
+	sleeping, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(sleeping)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(n.root, "lib/0.9.0"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	n.write(t, "lib/0.9.0/icm-agent", string(program), 0o755)
+	running := exec.Command(filepath.Join(n.root, "lib/0.9.0/icm-agent"), "60")
+	if err := running.Start(); err != nil {
+		t.Fatal(err)
+	}
+	n.must(t, agents(t, "1.1.0", ""), Outcome{Did: "replaced", Build: "1.1.0", Before: "1.0.0"})
+	if !slices.Contains(n.versions(t), "0.9.0") {
+		t.Errorf("what runs was deleted; there is %q", n.versions(t))
+	}
+	_ = running.Process.Kill()
+	_ = running.Wait()
+	n.must(t, agents(t, "1.2.0", ""), Outcome{Did: "replaced", Build: "1.2.0", Before: "1.1.0"})
+	if slices.Contains(n.versions(t), "0.9.0") {
+		t.Errorf("what nobody needs is still there: %q", n.versions(t))
 	}
 }
 

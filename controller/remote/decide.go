@@ -155,7 +155,7 @@ func explain(said string) error {
 		return fmt.Errorf("%w: %s", ErrLost, said)
 	case has("password is required", "must have a tty", "not in the sudoers"):
 		return sudoError(status{User: "SSHUser", Sudo: said})
-	case has("service does not start"):
+	case has("service does not start", "does not work here"):
 		return hint.New(err, "on the node: journalctl -u "+wire.AgentUnit)
 	default:
 		return err

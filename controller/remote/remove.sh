@@ -5,21 +5,27 @@
 # $5 directory of unit files  $6 directory of the socket
 # $7 directory of unpacked kits  $8 directory of settings that an instance's
 # unit reads; it stays while there is something in it
+# $9 the watcher's service
 set -u
-lib=$1 home=$2 unit=$3 group=$4 units=$5 run=$6 kits=$7 settings=$8
+lib=$1 home=$2 unit=$3 group=$4 units=$5 run=$6 kits=$7 settings=$8 watch=$9
 bad=
 note() { bad="$bad${bad:+; }$1"; }
-if [ -e "$units/$unit" ]; then
-	said=$(systemctl disable --now --quiet "$unit" 2>&1) || note "systemctl: $(printf %s "$said" | tail -n 1)"
-fi
+# The watcher first: it would start the agent again.
+for u in "$watch" "$unit"; do
+	[ -e "$units/$u" ] || continue
+	said=$(systemctl disable --now --quiet "$u" 2>&1) || note "systemctl: $(printf %s "$said" | tail -n 1)"
+done
 # A service that still runs would write its home again.
-if systemctl is-active --quiet "$unit" 2>/dev/null; then
-	printf 'icm:error=%s\n' "the agent does not stop${bad:+: $bad}"
+for u in "$watch" "$unit"; do
+	systemctl is-active --quiet "$u" 2>/dev/null || continue
+	printf 'icm:error=%s\n' "$u does not stop${bad:+: $bad}"
 	exit 1
-fi
-rm -rf "$units/$unit" "$units/$unit.d" "$units/.$unit.new" || note "unit file"
+done
+for u in "$watch" "$unit"; do
+	rm -rf "$units/$u" "$units/$u.d" "$units/.$u.new" || note "unit file"
+done
 systemctl daemon-reload 2>/dev/null
-systemctl reset-failed "$unit" 2>/dev/null
+systemctl reset-failed "$watch" "$unit" 2>/dev/null
 rm -rf "$lib" "$home" "$run" "$kits" || note "files"
 if [ -d "$settings" ]; then
 	rmdir "$settings" 2>/dev/null || :

@@ -25,6 +25,7 @@ type status struct {
 	Build                           string // "" when there is no agent
 	SHA256                          string // of the wanted build's program, "" when it is not there
 	Oldest, Newest                  int    // protocol of Build, 0 when not known
+	Reverted                        string // build and reason of an update that the node took back, "" for none
 }
 
 // readStart reads what bootstrap.sh answers: the beginning of the agent's
@@ -99,6 +100,10 @@ func (st *status) take(line string) (done bool, err error) {
 		st.Active = value == "yes"
 	case "build":
 		st.Build = value
+	case "reverted":
+		if build, why, ok := strings.Cut(value, " "); ok {
+			st.Reverted = fmt.Sprintf("agent %s: %s", build, why)
+		}
 	case "sha256":
 		st.SHA256 = value
 	case "freekb":

@@ -46,3 +46,24 @@ LockPersonality=yes
 WantedBy=multi-user.target
 `, wire.AgentLib)
 }
+
+// watchUnitFile is the service that changes the agent and watches the new one.
+// It is a service of its own, so that it outlives both agents and whoever began
+// the update; systemd starts it again when it is killed, and at boot when an
+// update was under way.
+func watchUnitFile() string {
+	return fmt.Sprintf(`[Unit]
+Description=Update of the agent of icm
+ConditionPathExists=%[1]s/update
+StartLimitIntervalSec=0
+
+[Service]
+Type=simple
+ExecStart=/bin/sh %[1]s/switch.sh watch %[1]s %[2]s %[3]s %[4]s
+Restart=on-failure
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
+`, wire.AgentLib, wire.AgentUnit, unitDir, watchTimes)
+}

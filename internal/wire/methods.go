@@ -66,6 +66,9 @@ type Look struct {
 	// Bind is what the task must find unchanged when it runs, such as the
 	// identity of a device. The controller puts it into Task.Bind.
 	Bind string `msgpack:"bind,omitempty" json:"bind,omitempty"`
+	// NoSecrets means that the task, as things stand, asks for none of the
+	// secrets that its arguments name.
+	NoSecrets bool `msgpack:"no_secrets,omitempty" json:"no_secrets,omitempty"`
 }
 
 // Diff is one thing that changes: "vm.swappiness", "60", "5".

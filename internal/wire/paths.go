@@ -15,6 +15,8 @@ const (
 	AgentSocket = "/run/icm-agent/agent.sock"
 	// AgentUnit is the agent's systemd service.
 	AgentUnit = "icm-agent.service"
+	// AgentWatch is the service that changes the agent, and changes it back.
+	AgentWatch = "icm-agent-watch.service"
 	// AgentGroup may connect to the socket, besides root.
 	AgentGroup = "icm-agent"
 )
