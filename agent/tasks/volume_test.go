@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,11 +19,20 @@ import (
 	"icm/internal/kind"
 )
 
+// testUUID is another one in every process: mkfs.btrfs refuses one that any
+// device of the machine has, also that of a test beside this one.
+var testUUID = randomUUID()
+
 const (
-	testUUID  = "0b2e1a5c-8f7d-4c39-9a61-5d1f0c7e2b34"
 	otherUUID = "77777777-8f7d-4c39-9a61-5d1f0c7e2b34"
 	testLabel = "acme-data"
 )
+
+func randomUUID() string {
+	b := make([]byte, 4)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b) + "-8f7d-4c39-9a61-5d1f0c7e2b34"
+}
 
 // testVolume is a volume on a loop device with a mount point of its own.
 func testVolume(t *testing.T, dev string) (Deps, *fakeUnits, kind.Volume) {
