@@ -105,9 +105,10 @@ func serveApplications(s, data settings) []draft {
 	}}
 }
 
-// cleanKit removes what was unpacked.
+// cleanKit removes what was unpacked, also by an operation that was killed before
+// it came to this.
 func cleanKit(s settings, serves ...string) []draft {
-	return []draft{{key: "clean", kind: kind.KitRemove, summary: "Remove the unpacked kit", args: s.Kit, need: ifWith, with: serves}}
+	return []draft{{key: "clean", kind: kind.KitRemove, summary: "Remove the unpacked kit", args: s.Kit, need: ifEither, with: serves}}
 }
 
 // upgradeInstance replaces the version of an instance. The copy made warm
