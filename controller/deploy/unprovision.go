@@ -105,7 +105,7 @@ func (j *Job) forget(dir *state.Dir, o UnprovisionOptions) error {
 // too; that is said.
 func (j *Job) letGo(ctx context.Context, dir *state.Dir, lock *state.Lock, o UnprovisionOptions) error {
 	all, err := state.LoadInstances(j.Files.Instances)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(all) == 0 {
 		return nil // an earlier unprovision came this far
 	}
 	if err != nil {
