@@ -20,6 +20,7 @@ import (
 type site struct {
 	plans
 	provisioned
+	verb Verb
 	// settings of every node that runs an instance, selected or not.
 	settings map[string]settings
 	// licenses are the key files' contents by node.
@@ -43,7 +44,7 @@ func (j *Job) site(verb Verb) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{plans: in, provisioned: p, settings: map[string]settings{}, licenses: map[string][]byte{}}
+	s := &site{plans: in, provisioned: p, verb: verb, settings: map[string]settings{}, licenses: map[string][]byte{}}
 	public, err := remote.LoadPublicKey(j.path(in.spec.Global.Get("SSHPublicKey")))
 	if err != nil {
 		return nil, err
@@ -109,6 +110,7 @@ func (j *Job) addNode(s *site, n topology.Node, inst state.Instance, public stri
 	if err != nil {
 		return err
 	}
+	set.has = recordedPorts(inst)
 	if err := j.userCPF(n.Fields, set.cpf); err != nil {
 		return err
 	}

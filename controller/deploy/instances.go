@@ -106,6 +106,9 @@ func (j *Job) recordFields(s *site) error {
 				n.SetField(name, value)
 			}
 		}
+		if want.HasInstance() {
+			recordPorts(n, s.settings[n.MachineName], s.verb)
+		}
 	}
 	return state.SaveInstances(j.Files.Instances, s.all)
 }

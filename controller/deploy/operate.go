@@ -146,6 +146,7 @@ func (j *Job) lookAround(ctx context.Context, verb Verb) (*prepared, error) {
 	if err != nil {
 		return pr, err
 	}
+	s.adopt(facts)
 	if pr.plan, err = j.plan(ctx, pr, verb, facts); err != nil {
 		return pr, err
 	}

@@ -38,7 +38,8 @@ type settings struct {
 	Namespace string
 	License   *kind.License
 
-	superServerPort, webServerPort int // 0: the kit decides
+	superServerPort, webServerPort int // 0: the instance decides that is there, or the kit
+	has                            ports
 	cpf                            map[string]string
 	licenseServers                 map[string]string
 	systemMode                     string
@@ -194,6 +195,9 @@ func (s settings) superServer() int {
 	if s.superServerPort != 0 {
 		return s.superServerPort
 	}
+	if s.has.super != 0 {
+		return s.has.super
+	}
 	return s.KitInfo.SuperServerPort()
 }
 
@@ -201,6 +205,9 @@ func (s settings) superServer() int {
 func (s settings) webServer() int {
 	if s.webServerPort != 0 {
 		return s.webServerPort
+	}
+	if s.has.super != 0 {
+		return s.has.web
 	}
 	return s.KitInfo.WebServerPort()
 }
