@@ -1,6 +1,10 @@
 package remote
 
-import "sync"
+import (
+	"errors"
+	"io"
+	"sync"
+)
 
 // maxTail is enough for every message that is quoted in an error, in bytes.
 const maxTail = 8 << 10
@@ -20,6 +24,23 @@ func (t *tail) Write(p []byte) (int, error) {
 		t.buf = append(t.buf[:0], t.buf[over:]...)
 	}
 	return len(p), nil
+}
+
+// ReadFrom keeps io.Copy from making a buffer of its own: 32 KB for every
+// connection, on which mostly nothing is said for hours.
+func (t *tail) ReadFrom(r io.Reader) (n int64, err error) {
+	buf := make([]byte, 512)
+	for {
+		k, err := r.Read(buf)
+		_, _ = t.Write(buf[:k]) // never fails
+		n += int64(k)
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
 }
 
 func (t *tail) String() string {

@@ -140,7 +140,11 @@ func (c *Client) Stream(ctx context.Context, method string, req any, onItem func
 	if err != nil {
 		return err
 	}
-	id, p, err := c.begin()
+	ahead := 1 // the answer
+	if onItem != nil {
+		ahead = itemsAhead
+	}
+	id, p, err := c.begin(ahead)
 	if err != nil {
 		return err
 	}
@@ -205,14 +209,15 @@ func take(f Frame, onItem func(msgpack.RawMessage) error, reply any) (over bool,
 	return false, onItem(f.Body)
 }
 
-func (c *Client) begin() (uint64, *pending, error) {
+// begin registers a call, for which that many frames may wait to be taken.
+func (c *Client) begin(ahead int) (uint64, *pending, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.Err(); err != nil {
 		return 0, nil, err
 	}
 	c.last++
-	p := &pending{frames: make(chan Frame, itemsAhead), gone: make(chan struct{}), slow: make(chan struct{})}
+	p := &pending{frames: make(chan Frame, ahead), gone: make(chan struct{}), slow: make(chan struct{})}
 	c.calls[c.last] = p
 	return c.last, p, nil
 }
