@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,6 +34,8 @@ type kitMark struct {
 	SHA256 string `json:"sha256"`
 	Size   int64  `json:"size"`
 	Mtime  int64  `json:"mtime"` // nanoseconds
+	// From is where an archive was fetched from; see origin.
+	From string `json:"from,omitempty"`
 }
 
 func readMark(path string) (kitMark, bool) {
@@ -50,6 +53,31 @@ func writeMark(path string, m kitMark) error {
 		return err
 	}
 	return atomicfile.Write(path, data, 0o600)
+}
+
+// origin names what an address stands for now: itself, and for a file on the
+// node also its size and age, so that a kit which was replaced by another one of
+// the same name is fetched anew. A file that is gone stands for what it was.
+func origin(address string, known kitMark) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "file" {
+		return address
+	}
+	st, err := os.Stat(u.Path)
+	if errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(known.From, address+" ") {
+		return known.From
+	}
+	if err != nil {
+		return address
+	}
+	return fmt.Sprintf("%s %d %d", address, st.Size(), st.ModTime().UnixNano())
+}
+
+// upToDate reports whether the archive of a kit is there, checked, and still
+// what its address stands for.
+func (d Deps) upToDate(k kitname.Kit, a kind.Kit) bool {
+	m, ok := d.fetched(k, a.SHA256)
+	return ok && m.From == origin(a.URL, m)
 }
 
 // fetched returns the mark of an archive that is there, checked and unchanged.
@@ -80,7 +108,7 @@ func (d Deps) lookFetch(_ context.Context, t *engine.Task) (wire.Look, error) {
 	if err != nil {
 		return wire.Look{}, err
 	}
-	if _, ok := d.fetched(k, a.SHA256); ok {
+	if d.upToDate(k, a) {
 		return wire.Look{Satisfied: true}, nil
 	}
 	before := "not there"
@@ -99,7 +127,7 @@ func (d Deps) doFetch(ctx context.Context, t *engine.Task) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := d.fetched(k, a.SHA256); ok {
+	if d.upToDate(k, a) {
 		return nil
 	}
 	path := d.archive(k)
@@ -109,6 +137,7 @@ func (d Deps) doFetch(ctx context.Context, t *engine.Task) error {
 	if err := removeFiles(path, path+".ok"); err != nil {
 		return err
 	}
+	from := origin(a.URL, kitMark{})
 	source := kitfile.Source{URL: a.URL}
 	if a.CredentialsSecret != "" {
 		if source.Credentials, err = t.Secret(a.CredentialsSecret); err != nil {
@@ -118,12 +147,12 @@ func (d Deps) doFetch(ctx context.Context, t *engine.Task) error {
 	if err := kitfile.Fetch(ctx, source, path, func(done int64) { t.Progress(done, 0, "bytes", "fetching") }); err != nil {
 		return err
 	}
-	return d.checkArchive(ctx, k, a.SHA256)
+	return d.checkArchive(ctx, k, a.SHA256, from)
 }
 
 // checkArchive deletes what turns out to be damaged: the next try must not go
 // on from there.
-func (d Deps) checkArchive(ctx context.Context, k kitname.Kit, want string) error {
+func (d Deps) checkArchive(ctx context.Context, k kitname.Kit, want, from string) error {
 	path := d.archive(k)
 	sum, err := kitfile.Check(ctx, path, want)
 	if err != nil {
@@ -134,7 +163,7 @@ func (d Deps) checkArchive(ctx context.Context, k kitname.Kit, want string) erro
 	}
 	st, err := os.Stat(path)
 	if err == nil {
-		err = writeMark(path+".ok", kitMark{sum, st.Size(), st.ModTime().UnixNano()})
+		err = writeMark(path+".ok", kitMark{sum, st.Size(), st.ModTime().UnixNano(), from})
 	}
 	if err != nil {
 		return fmt.Errorf("cannot keep the kit: %v", err)

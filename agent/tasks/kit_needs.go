@@ -28,6 +28,7 @@ func (d Deps) KitNeeds(ctx context.Context, req wire.CheckRequest) ([]wire.Space
 		return nil, err
 	}
 	mark, here := d.fetched(k, "")
+	here = here && mark.From == origin(req.KitURL, mark)
 	size := mark.Size
 	if !here {
 		size, err = kitfile.Probe(ctx, kitfile.Source{URL: req.KitURL, Withheld: req.KitLogin})
