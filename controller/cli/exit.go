@@ -44,6 +44,7 @@ func exitStatus(err error) int {
 	var fenced *deploy.FencedError
 	var input *deploy.InputError
 	var held *deploy.HeldError
+	var skipped *deploy.SkippedError
 	switch {
 	case err == nil:
 		return ExitOK
@@ -53,7 +54,7 @@ func exitStatus(err error) int {
 		return ExitLocked
 	case errors.As(err, &refused), errors.As(err, &input):
 		return ExitRefused
-	case errors.As(err, &nodes) && nodes.Done > 0, errors.As(err, &held):
+	case errors.As(err, &nodes) && nodes.Done > 0, errors.As(err, &held), errors.As(err, &skipped):
 		return ExitPartial
 	default:
 		return ExitError

@@ -35,6 +35,8 @@ var statuses = []struct {
 		hint.New(&deploy.NodeErrors{Errs: failedOn("a"), Done: 1}, "y"),
 		errors.Join(&deploy.NodeErrors{Errs: failedOn("a"), Done: 1}, errors.New("the record is not written")),
 		&remoteErrors{&deploy.NodeErrors{Errs: failedOn("a"), Done: 1}, nil},
+		&answeredError{hint.New(&deploy.SkippedError{Verb: "install", Nodes: []string{"a"}}, "y")},
+		errors.Join(&deploy.SkippedError{Verb: "install", Nodes: []string{"a"}}),
 	}},
 	{ExitLocked, "somebody else holds the lock", []error{
 		&state.LockedError{}, fmt.Errorf("the lock was taken away: %w", &state.LockedError{}),

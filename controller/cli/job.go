@@ -21,9 +21,25 @@ func (o *common) work(ctx context.Context, env *Env, verb string, f func(ctx con
 	}
 	if err != nil {
 		con.log.Error(err.Error(), "command", verb)
+		if _, told := err.(*answeredError); told {
+			return err
+		}
 		_ = o.json.write(env, errorJSON(err)) // the error itself is what is reported
 	}
 	return err
+}
+
+// answeredError is an error of a command whose answer was given all the same.
+type answeredError struct{ error }
+
+func (e *answeredError) Unwrap() error { return e.error }
+
+// answered joins how writing an answer went with what is wrong besides.
+func answered(writing, besides error) error {
+	if writing != nil || besides == nil {
+		return errors.Join(writing, besides)
+	}
+	return &answeredError{besides}
 }
 
 func (o *common) job(ctx context.Context, env *Env, con *console, verb string) (*deploy.Job, error) {

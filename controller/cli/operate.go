@@ -53,6 +53,11 @@ var stopCommand = command{
 type jobOptions struct {
 	removeData listFlag
 	plan       string
+	skip       bool
+}
+
+func (o *jobOptions) skipOption(fs *flag.FlagSet) {
+	fs.BoolVar(&o.skip, "skipUnreachable", false, "leave out nodes that do not answer: they owe the operation, and the next one settles it")
 }
 
 // wantedPlan is the digest of the plan that -plan names: itself, or that in a
@@ -89,6 +94,7 @@ func operation(verb deploy.Verb, more func(*flag.FlagSet, *jobOptions)) func(*fl
 		o.register(fs)
 		o.selectors(fs)
 		o.operationOptions(fs)
+		extra.skipOption(fs)
 		fs.StringVar(&extra.plan, "plan", "", "run only this plan: its `digest`, or a file that icm plan -json=FILE wrote; refused when something has changed since")
 		if more != nil {
 			more(fs, &extra)
@@ -99,9 +105,9 @@ func operation(verb deploy.Verb, more func(*flag.FlagSet, *jobOptions)) func(*fl
 				return err
 			}
 			return o.work(ctx, env, string(verb), func(ctx context.Context, job *deploy.Job, con *console) error {
-				job.RemoveData, job.WantPlan = extra.removeData, want
+				job.RemoveData, job.WantPlan, job.SkipUnreachable = extra.removeData, want, extra.skip
 				res, err := job.Operate(ctx, verb)
-				if err != nil {
+				if res == nil {
 					return err
 				}
 				if res.Nothing {
@@ -109,6 +115,9 @@ func operation(verb deploy.Verb, more func(*flag.FlagSet, *jobOptions)) func(*fl
 				}
 				for _, url := range res.Portals {
 					con.line("Management Portal available at: %s", url)
+				}
+				if err != nil {
+					return err
 				}
 				return o.json.write(env, nil)
 			})
@@ -135,6 +144,7 @@ var planCommand = command{
 		o.register(fs)
 		o.selectors(fs)
 		o.operationOptions(fs)
+		extra.skipOption(fs)
 		fs.Var(&extra.removeData, "removeData", "for uninstall: delete the data of this `machine` too")
 		return func(ctx context.Context, env *Env, args []string) error {
 			if len(args) != 1 {
@@ -145,15 +155,15 @@ var planCommand = command{
 				return &usageError{fmt.Sprintf("there is no plan for %q", args[0]), "verbs: provision, install, upgrade, uninstall, start, stop"}
 			}
 			return o.work(ctx, env, "plan", func(ctx context.Context, job *deploy.Job, con *console) error {
-				job.RemoveData = extra.removeData
-				plan, err := job.Plan(ctx, verb)
-				if err != nil {
-					return err
+				job.RemoveData, job.SkipUnreachable = extra.removeData, extra.skip
+				plan, skipped := job.Plan(ctx, verb)
+				if plan == nil {
+					return skipped
 				}
 				if !o.json.quiet() {
 					printPlan(con, plan)
 				}
-				return o.json.write(env, planJSON{Digest: plan.Digest(), Plan: plan})
+				return answered(o.json.write(env, planJSON{Digest: plan.Digest(), Plan: plan}), skipped)
 			})
 		}
 	},

@@ -11,6 +11,9 @@ func printPlan(con *console, p *deploy.Plan) {
 	for _, n := range p.Notes {
 		con.line("note: %s", n)
 	}
+	for _, node := range p.Skipped {
+		con.line("left out: %s, which does not answer; it is going to owe %s", node, p.Verb)
+	}
 	if p.Empty() {
 		con.line("Nothing to do: %s would change nothing.", p.Verb)
 		return

@@ -52,7 +52,7 @@ func (j *Job) Operations() ([]OperationRow, error) {
 			rows[i].Error = r.Outcome.Error
 		}
 	}
-	return rows, err
+	return rows, errors.Join(err, j.tellDebts(dir))
 }
 
 // shownState tells an operation that was held from one that was interrupted.

@@ -38,6 +38,9 @@ type Job struct {
 	Wipe []string
 	// RemoveData names the machines whose data uninstall deletes too.
 	RemoveData []string
+	// SkipUnreachable leaves nodes out that do not answer, and records what
+	// they owe.
+	SkipUnreachable bool
 	// WantPlan is the digest of the plan that may be run, and no other; ""
 	// runs what is planned now.
 	WantPlan string

@@ -28,12 +28,17 @@ type prepared struct {
 	site  *site
 	nodes map[string]Node
 	plan  *Plan
+	away  []state.Debt // of nodes that were left out
 }
 
-// Plan makes the plan of a verb and touches nothing.
+// Plan makes the plan of a verb and touches nothing. Plan and error are both
+// there when nodes were left out: a *SkippedError.
 func (j *Job) Plan(ctx context.Context, verb Verb) (*Plan, error) {
 	if verb == VerbProvision {
 		return j.planProvision(ctx)
+	}
+	if err := j.planDebts(verb); err != nil {
+		return nil, err
 	}
 	pr, err := j.prepare(ctx, verb)
 	if pr != nil {
@@ -42,10 +47,11 @@ func (j *Job) Plan(ctx context.Context, verb Verb) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pr.plan, nil
+	return pr.plan, pr.plan.skipped()
 }
 
-// Operate plans and runs a verb.
+// Operate plans and runs a verb. Result and error are both there when nodes
+// were left out: a *SkippedError.
 func (j *Job) Operate(ctx context.Context, verb Verb) (*Result, error) {
 	lockDir, err := j.lockDir()
 	if err != nil {
@@ -56,6 +62,12 @@ func (j *Job) Operate(ctx context.Context, verb Verb) (*Result, error) {
 		return nil, err
 	}
 	defer lock.Unlock() //nolint:errcheck // a lock that was taken away was reported by the nodes
+	if err := j.tellDebts(lockDir); err != nil {
+		return nil, err
+	}
+	if err := j.settleDebts(ctx, verb, lock.Fence()); err != nil {
+		return nil, err
+	}
 	pr, err := j.prepare(ctx, verb)
 	if pr != nil {
 		defer closeAll(pr.nodes)
@@ -75,15 +87,22 @@ func (j *Job) Operate(ctx context.Context, verb Verb) (*Result, error) {
 	}
 	if pr.plan.Empty() {
 		res.Nothing, res.Why = true, nothing(verb)
-		return res, j.recordFields(pr.site)
+	}
+	if err := j.carryOut(ctx, pr, verb, lock.Fence()); err != nil {
+		return nil, err
+	}
+	return res, errors.Join(j.recordFields(pr.site), settleOwn(pr.site, verb), pr.plan.skipped())
+}
+
+// carryOut runs a plan in which there is something to do, or to owe.
+func (j *Job) carryOut(ctx context.Context, pr *prepared, verb Verb, fence wire.Fence) error {
+	if pr.plan.Empty() && len(pr.away) == 0 {
+		return nil
 	}
 	if err := j.consent(verb, pr.plan); err != nil {
-		return nil, err
+		return err
 	}
-	if err := j.runPlan(ctx, pr, lock.Fence()); err != nil {
-		return nil, err
-	}
-	return res, j.recordFields(pr.site)
+	return j.runPlan(ctx, pr, fence)
 }
 
 // wanted refuses a plan that is not the one that was agreed on: the nodes, or
@@ -136,7 +155,7 @@ func (j *Job) lookAround(ctx context.Context, verb Verb) (*prepared, error) {
 	}
 	pr := &prepared{site: s}
 	pr.nodes, err = j.connectAll(ctx, s.real(), s.dir)
-	if err != nil {
+	if err := j.skipAway(ctx, pr, verb, err); err != nil {
 		return pr, err
 	}
 	if err := j.settleOld(ctx, pr.nodes, s.real()); err != nil {
@@ -214,6 +233,9 @@ func (j *Job) plan(ctx context.Context, pr *prepared, verb Verb, facts map[strin
 		return nil, err
 	}
 	looked.Notes = p.Notes
+	for _, d := range pr.away {
+		looked.Skipped = append(looked.Skipped, d.Node)
+	}
 	return looked, nil
 }
 
@@ -330,7 +352,7 @@ func versions(s *site, facts map[string]wire.Facts) map[string]string {
 // consent asks before a one-way step that the operator named nowhere.
 func (j *Job) consent(verb Verb, p *Plan) error {
 	if verb == VerbUninstall {
-		what := fmt.Sprintf("This uninstalls IRIS from %d nodes.", len(p.Nodes()))
+		what := fmt.Sprintf("This uninstalls IRIS from %d nodes.", len(p.Nodes())+len(p.Skipped))
 		if len(j.RemoveData) > 0 {
 			what += " The data of " + strings.Join(j.RemoveData, ", ") + " is deleted."
 		}
@@ -349,7 +371,7 @@ func (j *Job) runPlan(ctx context.Context, pr *prepared, fence wire.Fence) error
 	if err != nil {
 		return err
 	}
-	if err := op.Plan(pr.plan); err != nil {
+	if err := errors.Join(op.Plan(pr.plan), pr.owe(op)); err != nil {
 		return err
 	}
 	if err := op.Event(planRecord{Plan: pr.plan.Digest()}); err != nil {
@@ -382,14 +404,21 @@ func (j *Job) runWith(ctx context.Context, pr *prepared, fence wire.Fence, op *s
 	if cancelled := r.cancelled(ctx, runErr); cancelled != nil {
 		runErr = cancelled
 	}
-	return errors.Join(runErr, op.Finish(outcome(runErr), j.World.Now()))
+	ended := runErr
+	if ended == nil {
+		ended = pr.plan.skipped()
+	}
+	return errors.Join(runErr, op.Finish(outcome(ended), j.World.Now()))
 }
 
 func outcome(err error) state.Outcome {
 	var nodes *NodeErrors
+	var skipped *SkippedError
 	switch {
 	case err == nil:
 		return state.Outcome{State: state.Done}
+	case errors.As(err, &skipped):
+		return state.Outcome{State: state.Partial, Error: err.Error(), Hint: hint.Of(err)}
 	case errors.Is(err, context.Canceled):
 		return state.Outcome{State: state.Cancelled, Error: err.Error()}
 	case errors.As(err, &nodes) && nodes.Done > 0:

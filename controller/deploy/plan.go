@@ -24,6 +24,8 @@ type Plan struct {
 	Stages  []Stage           `json:"stages"`
 	// Notes are things the operator should know that are not tasks.
 	Notes []string `json:"notes,omitempty"`
+	// Skipped are nodes that did not answer: nothing is planned for them.
+	Skipped []string `json:"skipped,omitempty"`
 }
 
 // Stage is a gate: the next one begins when all its changes are done.

@@ -59,7 +59,7 @@ func (j *Job) PS(ctx context.Context) ([]PSRow, error) {
 	for _, r := range rows {
 		out = append(out, r...)
 	}
-	return out, nil
+	return out, j.tellDebts(p.dir)
 }
 
 func (j *Job) psNode(ctx context.Context, n state.Instance, dir *state.Dir) []PSRow {

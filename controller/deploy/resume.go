@@ -53,7 +53,7 @@ func (j *Job) Resume(ctx context.Context, id string) (string, error) {
 	if err := j.runRecorded(ctx, pr, lock.Fence(), op); err != nil {
 		return rec.Meta.ID, err
 	}
-	return rec.Meta.ID, j.recordFields(pr.site)
+	return rec.Meta.ID, errors.Join(j.recordFields(pr.site), pr.plan.skipped())
 }
 
 func (j *Job) resumable(id string) (*state.Dir, *state.Recorded, error) {
