@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"icm/internal/atomicfile"
 )
@@ -20,8 +21,7 @@ import (
 const maxPut = 64 << 30
 
 // put takes a file of a known size and sha256 from standard input and puts it
-// into the directory "incoming", under its name only when it is whole. A file
-// that is there already, as it should be, is not read again.
+// into the directory "incoming", under its name only when it is whole.
 func put(ctx context.Context, w world, name, size, sum string) error {
 	want, err := strconv.ParseInt(size, 10, 64)
 	if err != nil || want < 0 || want > maxPut {
@@ -43,29 +43,68 @@ func put(ctx context.Context, w world, name, size, sum string) error {
 	return nil
 }
 
+// take writes to a file of its own and renames: two transfers of one name, such
+// as one that lost its line and the one that came after it, do not write into
+// each other's.
 func take(ctx context.Context, in io.Reader, path string, size int64, sum string) (err error) {
-	// One name for each file: what a broken transfer left is written over.
-	part := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".part")
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err := sweep(path); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), partPrefix(path)+"*")
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, gone(os.Remove(part)))
+			err = errors.Join(err, gone(os.Remove(f.Name())))
 		}
 	}()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return errors.Join(err, f.Close())
+	}
 	err = copyVerified(ctx, f, in, size, sum)
 	if err == nil {
 		err = f.Sync()
 	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(part, path); err != nil {
+	return atomicfile.SyncDir(filepath.Dir(path))
+}
+
+func partPrefix(path string) string { return "." + filepath.Base(path) + ".part-" }
+
+// sweep removes what broken transfers of a file left: parts that nobody has
+// locked. One that is just being made may be lost by that, which its transfer
+// notices when it renames.
+func sweep(path string) error {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
 		return err
 	}
-	return atomicfile.SyncDir(filepath.Dir(path))
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), partPrefix(path)) {
+			continue
+		}
+		part := filepath.Join(filepath.Dir(path), e.Name())
+		f, err := os.Open(part)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			err = gone(os.Remove(part))
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func gone(err error) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"runtime/debug"
 	"time"
 
@@ -65,7 +64,7 @@ func serveWith(ctx context.Context, w world, eng *engine.Engine, log *slog.Logge
 	parts := []func(context.Context) error{
 		eng.Run,
 		func(ctx context.Context) error { return srv.Serve(ctx, listener) },
-		func(ctx context.Context) error { return watchdog(ctx, w.socket(), eng) },
+		func(ctx context.Context) error { return watchdog(ctx, w.socket(), eng, log) },
 	}
 	ended := make(chan error, len(parts))
 	for _, part := range parts {
@@ -92,7 +91,7 @@ func notify(log *slog.Logger, state string) {
 // watchdog tells systemd at half the interval it asked for that the agent is
 // alive: its engine's lock can be had, and its socket says hello. When that
 // does not come systemd starts the agent again.
-func watchdog(ctx context.Context, socket string, eng *engine.Engine) error {
+func watchdog(ctx context.Context, socket string, eng *engine.Engine, log *slog.Logger) error {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
 		return fmt.Errorf("cannot read what systemd expects of the watchdog: %w", err)
@@ -110,7 +109,7 @@ func watchdog(ctx context.Context, socket string, eng *engine.Engine) error {
 		case <-tick.C:
 		}
 		if err := alive(ctx, socket, eng, interval/4); err != nil {
-			fmt.Fprintf(os.Stderr, "icm-agent: watchdog: %v\n", err)
+			log.Error("the watchdog finds the agent stuck", "err", err)
 			continue // one more try before systemd loses its patience
 		}
 		if _, err := daemon.SdNotify(false, daemon.SdNotifyWatchdog); err != nil {
