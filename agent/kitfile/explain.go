@@ -71,7 +71,7 @@ func reason(said string, exit int) (why, hint string) {
 func httpReason(status string) (why, hint string) {
 	switch status {
 	case "401", "403":
-		return "the server does not let us have it (status " + status + ")", "check the credentials for KitURL"
+		return "the server does not let us have it (status " + status + ")", "the field KitCredentials names a file with user:password for it"
 	case "404", "410":
 		return "the server has no such file (status " + status + ")", "check KitURL"
 	case "416":
