@@ -173,7 +173,8 @@ func TestABlankDeviceIsFormattedMountedAndKeptFromThenOn(t *testing.T) {
 				t.Skipf("needs mkfs.%s", fsType)
 			}
 			d, u, v := testVolume(t, attach(t, image(t, 320*mib)))
-			v.FileSystem = fsType
+			v.FileSystem, v.UUID = fsType, randomUUID()
+			u.devices[whatByUUID(v)], u.devices[whatByLink(v)] = v.Device, v.Device
 			k := volumeMount(d)
 			env := enginetest.NewEnv(nil)
 			task := env.Task(t, kind.VolumeMount, v)
