@@ -2,13 +2,6 @@ package wire
 
 import "github.com/vmihailenco/msgpack/v5"
 
-// Version is the protocol this build speaks; OldestVersion the oldest it
-// still understands. Ours and the one before, never more.
-const (
-	Version       = 1
-	OldestVersion = 1
-)
-
 // Marker is what the agent writes before its first frame.
 const Marker = "\x00icm-agent stream 1\n"
 
