@@ -18,6 +18,9 @@ import (
 const (
 	maxLine  = 4 << 10 // bytes
 	maxLines = 2000    // of one task
+	// maxError bounds an error and a hint, in bytes: a change's error is made of
+	// its tasks', and all of it must fit into a frame.
+	maxError = 16 << 10
 )
 
 // progressEvery is the shortest time between two progress messages of a task.
@@ -71,12 +74,14 @@ func (r *runEnv) lineLocked(line string) {
 	}
 }
 
-func clean(line string) string {
-	line = strings.TrimRight(line, " \t\r\n")
-	if len(line) > maxLine {
-		line = line[:maxLine] + "…"
+func clean(line string) string { return shorten(strings.TrimRight(line, " \t\r\n"), maxLine) }
+
+// shorten cuts a text to so many bytes.
+func shorten(text string, most int) string {
+	if len(text) > most {
+		text = text[:most] + "…"
 	}
-	return strings.ToValidUTF8(line, "?")
+	return strings.ToValidUTF8(text, "?")
 }
 
 // Progress implements Env.

@@ -129,11 +129,11 @@ func (e *Engine) endTaskLocked(ctx context.Context, env *runEnv, undo bool, err 
 		rec.Status = wire.StatusUndone
 	}
 	if err != nil {
-		rec.Status, rec.Error = wire.StatusError, env.stars.Replace(err.Error())
+		rec.Status, rec.Error = wire.StatusError, shorten(env.stars.Replace(err.Error()), maxError)
 		if errors.Is(context.Cause(ctx), errAborted) && errors.Is(err, context.Canceled) {
 			rec.Error = "stopped, since the change was aborted"
 		}
-		rec.Hint = env.stars.Replace(hint.Of(err))
+		rec.Hint = shorten(env.stars.Replace(hint.Of(err)), maxError)
 		e.log.Error("task failed", "change", rec.Change, "task", rec.Task, "err", rec.Error)
 	}
 	return e.recordLocked(rec)
