@@ -128,7 +128,8 @@ func (d Deps) doAccount(ctx context.Context, t *engine.Task) error {
 	if err != nil {
 		return err
 	}
-	if err := noteMade(t, users, groups); err != nil {
+	made, err := noteMade(t, users, groups)
+	if err != nil {
 		return err
 	}
 	for _, g := range groups {
@@ -146,20 +147,20 @@ func (d Deps) doAccount(ctx context.Context, t *engine.Task) error {
 		}
 		t.Logf("Made account %s", u.Name)
 	}
-	return d.recordMade(users, groups)
+	return d.recordMade(made)
 }
 
 // noteMade keeps the first note: on a rerun some of it is there already.
-func noteMade(t *engine.Task, users []host.NewAccount, groups []string) error {
+func noteMade(t *engine.Task, users []host.NewAccount, groups []string) (accountsMade, error) {
 	var made accountsMade
 	if known, err := t.Load("made", &made); err != nil || known {
-		return err
+		return made, err
 	}
 	made.Groups = groups
 	for _, u := range users {
 		made.Users = append(made.Users, u.Name)
 	}
-	return t.Note("made", made)
+	return made, t.Note("made", made)
 }
 
 // AccountsFile lists, one "user NAME" or "group NAME" a line, what icm made on
@@ -167,20 +168,31 @@ func noteMade(t *engine.Task, users []host.NewAccount, groups []string) error {
 // in the agent's home.
 const AccountsFile = "accounts"
 
-func (d Deps) recordMade(users []host.NewAccount, groups []string) error {
-	if d.Home == "" || len(users)+len(groups) == 0 {
+// recordMade adds what this task made, also before it was cut off.
+func (d Deps) recordMade(made accountsMade) error {
+	if d.Home == "" || len(made.Users)+len(made.Groups) == 0 {
 		return nil
 	}
-	var lines strings.Builder
-	old, _ := os.ReadFile(d.home(AccountsFile))
-	lines.Write(old)
-	for _, g := range groups {
-		lines.WriteString("group " + g + "\n")
+	old, _, err := readFile(d.home(AccountsFile))
+	if err != nil {
+		return err
 	}
-	for _, u := range users {
-		lines.WriteString("user " + u.Name + "\n")
+	text := old
+	add := func(line string) {
+		if !strings.Contains("\n"+text, "\n"+line) {
+			text += line
+		}
 	}
-	return writeFile(d.home(AccountsFile), lines.String(), 0o600)
+	for _, g := range made.Groups {
+		add("group " + g + "\n")
+	}
+	for _, u := range made.Users {
+		add("user " + u + "\n")
+	}
+	if text == old {
+		return nil
+	}
+	return writeFile(d.home(AccountsFile), text, 0o600)
 }
 
 func (d Deps) undoAccount(ctx context.Context, t *engine.Task) error {

@@ -204,6 +204,29 @@ func TestADirectoryIsNeverMadeWritableForEverybody(t *testing.T) {
 	}
 }
 
+func TestARerunRemembersAccountsThatWereMadeBeforeTheAgentWasKilled(t *testing.T) {
+	needRoot(t)
+	d, _ := rootDir(t, map[string]string{"etc/passwd": "root:x:0:0::/root:/bin/sh\n", "etc/group": "root:x:0:\n", "etc/shadow": "root:*:::::::\n", "etc/gshadow": "root:*::\n", "var/lib/icm-agent/x": ""})
+	env := enginetest.NewEnv(nil)
+	task := env.Task(t, kind.AccountEnsure, kind.Account{Owner: "irisowner", OwnerGroup: "irisowner", User: "irisusr", Group: "irisusr"})
+	killed := accountsMade{Users: []string{"irisowner", "irisusr"}, Groups: []string{"irisusr", "irisowner"}}
+	if err := task.Note("made", killed); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := host.AddGroup(d.Root, "irisusr").Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := accountEnsure(d).Do(context.Background(), task); err != nil {
+			t.Fatal(err)
+		}
+		text, _, err := readFile(d.home(AccountsFile))
+		if want := "group irisusr\ngroup irisowner\nuser irisowner\nuser irisusr\n"; err != nil || text != want {
+			t.Errorf("it remembers %q, %v, want %q", text, err, want)
+		}
+	}
+}
+
 func TestAccountsAreMadeWhereMissingAndOnlyThoseAreDeleted(t *testing.T) {
 	needRoot(t)
 	rows := []struct {
