@@ -31,6 +31,7 @@ type site struct {
 	dir      string
 	defaults map[string]any
 	env      []string
+	other    string // path of an icm that is not bin/icm
 }
 
 // top is the root of the project.
@@ -165,7 +166,11 @@ func (s *site) run(program string, args ...string) result {
 
 // command makes a command of the site, for scenarios that kill it.
 func (s *site) command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, filepath.Join(top(), "bin", program), args...)
+	path := filepath.Join(top(), "bin", program)
+	if program == "icm" && s.other != "" {
+		path = s.other
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir, cmd.Env = s.dir, s.env
 	return cmd
 }
@@ -277,7 +282,7 @@ func (s *site) wantRefusal(r result, status int, texts ...string) {
 		s.t.Errorf("status %d, want %d; it said:\n%s%s", r.status, status, r.out, r.err)
 	}
 	for _, text := range texts {
-		if !regexp.MustCompile(text).MatchString(r.err) {
+		if !regexp.MustCompile(`(?m)` + text).MatchString(r.err) {
 			s.t.Errorf("it does not say %q:\n%s", text, r.err)
 		}
 	}
