@@ -44,6 +44,12 @@ func TestAgentsOfNeighbouringProtocolsUnderstandEachOther(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { cancel(); _ = serving.Wait() }()
+			for ctx.Err() == nil { // until it listens
+				if _, err := os.Stat(filepath.Join(dir, "s")); err == nil {
+					break
+				}
+				<-time.After(10 * time.Millisecond)
+			}
 			asking := exec.CommandContext(ctx, tc.asks, "hello")
 			asking.Env = env
 			if said, _ := asking.CombinedOutput(); !strings.Contains(string(said), tc.want) {

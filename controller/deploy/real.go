@@ -160,6 +160,9 @@ func (c connector) connect(ctx context.Context, a Address) (Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if why := n.Outcome().Reverted; why != "" {
+		c.report.Report(Event{Kind: Warned, Subject: a.Machine, Text: "an earlier update of its agent was taken back by the node: " + why})
+	}
 	return node{Node: n, user: a.User}, nil
 }
 

@@ -106,6 +106,7 @@ journalctl) echo "the log of the agent";;
 uname) case $1 in -m) cat "$ROOT/machine";; *) echo Linux;; esac;;
 df) cat "$ROOT/df";;
 selinuxenabled) exit 1;;
+sync) ;;
 `
 
 func newScratch(t *testing.T, shell string) *scratch {
@@ -122,7 +123,7 @@ func newScratch(t *testing.T, shell string) *scratch {
 		}
 	}
 	n.write(t, "stub", "#!/bin/sh\nROOT="+Quote(root)+"\ncase ${0##*/} in"+stubs+"esac\n", 0o755)
-	for _, name := range strings.Fields("systemctl sudo id groupadd groupdel getent journalctl uname df selinuxenabled") {
+	for _, name := range strings.Fields("systemctl sudo id groupadd groupdel getent journalctl uname df selinuxenabled sync") {
 		if err := os.Symlink("../stub", filepath.Join(root, "bin", name)); err != nil {
 			t.Fatal(err)
 		}

@@ -73,7 +73,7 @@ func (n *Node) reconnect(ctx context.Context, dead *wire.Client) (*wire.Client, 
 	return retry(ctx, n.again, "the agent answers again", n.attach)
 }
 
-// attach connects to the agent that runs, and never puts another one there: a
+// attach connects to the agent that runs, of whatever build, and never puts another one there: a
 // change may be under way.
 func (n *Node) attach(ctx context.Context) (*wire.Client, error) {
 	conn := n.Conn()
@@ -86,7 +86,11 @@ func (n *Node) attach(ctx context.Context) (*wire.Client, error) {
 			return nil, err
 		}
 	}
-	agent, _, err := conn.probe(ctx, n.outcome.Build, n.ours)
+	agent, st, err := conn.probe(ctx, n.outcome.Build, n.ours)
+	if err == nil && agent == nil && st.Active && st.Oldest <= wire.Version && st.Newest >= wire.OldestVersion {
+		// Another icm replaced it meanwhile. The change goes on in that one.
+		agent, _, err = conn.probe(ctx, st.Build, n.ours)
+	}
 	switch {
 	case err == nil && agent != nil:
 		return agent, n.replace(conn, agent)

@@ -124,11 +124,32 @@ func (c *Conn) session(ctx context.Context) (*ssh.Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s, err := c.client.NewSession()
-	if err != nil {
-		return nil, c.sortSession("cannot open a session", err)
+	type opened struct {
+		s   *ssh.Session
+		err error
 	}
-	return s, nil
+	// The ssh package waits for ever when the line breaks at the wrong moment.
+	done := make(chan opened, 1)
+	go func() {
+		s, err := c.client.NewSession()
+		done <- opened{s, err}
+	}()
+	select {
+	case o := <-done:
+		if o.err != nil {
+			return nil, c.sortSession("cannot open a session", o.err)
+		}
+		return o.s, nil
+	case <-c.lost:
+		return nil, c.Err()
+	case <-ctx.Done():
+	}
+	go func() { // nobody wants it any more
+		if o := <-done; o.err == nil {
+			_ = o.s.Close()
+		}
+	}()
+	return nil, ctx.Err()
 }
 
 // wait waits for a started session, and ends it when ctx is over.
