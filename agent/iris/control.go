@@ -79,14 +79,16 @@ type Wait struct {
 // UntilReady waits until an instance serves: it runs, is not hung, a failover
 // member has found its place in the mirror, and sessions are let in. The words
 // are those that the kits' own waiting script uses.
+// One that was started and died is not waited for any longer.
 func (n *Node) UntilReady(ctx context.Context, name string, w Wait) error {
+	life := watch{n: n}
 	return n.until(ctx, w, name+" to be ready", func(ctx context.Context) (bool, string, error) {
 		in, err := n.Find(ctx, name)
 		if err != nil {
 			return false, err.Error(), permanent(err)
 		}
 		if ok, seen := serving(in); !ok {
-			return false, seen, nil
+			return false, seen, life.died(in)
 		}
 		ok, seen := n.signOn(ctx, in)
 		return ok, seen, nil
@@ -186,12 +188,13 @@ func (n *Node) Healthy(ctx context.Context, in wire.Instance) (bool, string) {
 
 // UntilHealthy waits until an instance is healthy.
 func (n *Node) UntilHealthy(ctx context.Context, name string, w Wait) error {
+	life := watch{n: n}
 	return n.until(ctx, w, name+" to be healthy", func(ctx context.Context) (bool, string, error) {
 		in, err := n.Find(ctx, name)
 		if err != nil {
 			return false, err.Error(), permanent(err)
 		}
 		ok, seen := n.Healthy(ctx, in)
-		return ok, seen, nil
+		return ok, seen, life.died(in)
 	})
 }

@@ -489,3 +489,20 @@ func TestALicenceKeyIsKnownByItsType(t *testing.T) {
 		}
 	}
 }
+
+func TestAnInstanceThatDiedIsNotWaitedFor(t *testing.T) {
+	for name, wait := range map[string]func(*Node, context.Context, string, Wait) error{"ready": (*Node).UntilReady, "healthy": (*Node).UntilHealthy} {
+		looks := 0
+		n := scripted(t, func(string, string) (string, int) {
+			if looks++; looks < 3 {
+				return "IRIS^/i^1^running, since x^iris.cpf^^^^alert^IRIS\n", 0
+			}
+			return "IRIS^/i^1^down, last used x^iris.cpf^^^^^IRIS\n", 0
+		})
+		n.DiedAfter = 20 * time.Millisecond
+		err := wait(n, t.Context(), "IRIS", Wait{Deadline: time.Now().Add(time.Minute)})
+		if err == nil || !strings.Contains(err.Error(), "it was started and is down again") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -25,12 +25,14 @@ type Node struct {
 
 	// Poll is the time between two looks at something that is waited for.
 	Poll time.Duration
+	// DiedAfter is how long an instance that was started may be down.
+	DiedAfter time.Duration
 }
 
 // New makes a Node.
 func New(root, home string) *Node {
 	run := func(ctx context.Context, c host.Command) (host.Output, error) { return c.Run(ctx) }
-	return &Node{Root: root, Home: home, run: run, Poll: time.Second}
+	return &Node{Root: root, Home: home, run: run, Poll: time.Second, DiedAfter: diedAfter}
 }
 
 // Program returns the path of the iris command, or "" when there is none.

@@ -37,7 +37,7 @@ func (d Deps) lookHealth(ctx context.Context, t *engine.Task) (wire.Look, error)
 
 // doHealth waits until the instance serves and has no alert.
 //
-// Rerun: waits again.
+// Rerun: starts what went down with the node, and waits again.
 // Undo: there is nothing to undo.
 func (d Deps) doHealth(ctx context.Context, t *engine.Task) error {
 	var a kind.Start
@@ -48,11 +48,31 @@ func (d Deps) doHealth(ctx context.Context, t *engine.Task) error {
 	if err != nil {
 		return err
 	}
+	if err := d.startAgain(ctx, t, in); err != nil {
+		return err
+	}
 	// What was said before this start is history.
 	if err := d.IRIS.UntilHealthy(ctx, in.Name, wait(t, a.Seconds)); err != nil {
 		return withAlerts(err, in, 0)
 	}
 	return nil
+}
+
+// startAgain starts an instance that went down together with the agent. One that
+// goes down while the agent watches has failed.
+func (d Deps) startAgain(ctx context.Context, t *engine.Task, in wire.Instance) error {
+	var rerun bool
+	if _, err := t.Load("waiting", &rerun); err != nil {
+		return err
+	}
+	if !rerun {
+		return t.Note("waiting", true)
+	}
+	if !iris.Down(in) {
+		return nil
+	}
+	t.Logf("%s went down with the node; starting it", in.Name)
+	return d.startUnit(ctx, t, in)
 }
 
 func irisVerify(d Deps) engine.Kind {
