@@ -30,6 +30,9 @@ type Site struct {
 	Provider provider.Provider
 	// Unreachable are machines that do not let icm in, and why.
 	Unreachable map[string]error
+	// At are machines by the host or address under which they are reached,
+	// where the name of the machine is not known.
+	At map[string]string
 	// Ran are the commands that shells were given: "MACHINE: COMMAND".
 	Ran *Reports
 
@@ -61,7 +64,7 @@ func New(t testing.TB, defaults, definitions string) *Site {
 	t.Helper()
 	s := &Site{
 		T: t, Dir: t.TempDir(), Said: &Reports{}, Ran: &Reports{}, Provider: &providertest.Fake{},
-		Unreachable: map[string]error{}, agents: map[string]*Agent{}, lines: map[*Line]string{},
+		Unreachable: map[string]error{}, At: map[string]string{}, agents: map[string]*Agent{}, lines: map[*Line]string{},
 	}
 	public, _, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -163,6 +166,9 @@ func (s *Site) reach(_ context.Context, a deploy.Address) (deploy.Shell, error) 
 }
 
 func (s *Site) connect(ctx context.Context, a deploy.Address) (deploy.Node, error) {
+	if machine := s.At[a.Host]; machine != "" {
+		a.Machine = machine
+	}
 	if err := s.refused(a.Machine); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,187 @@
+package crash
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"icm/controller/deploy"
+	"icm/controller/remote"
+	"icm/internal/secret"
+	"icm/internal/wire"
+	"icm/plugins/provider"
+	"icm/plugins/provider/providertest"
+	"icm/tests/sim"
+)
+
+// stateDir is the deployment's state directory, and so its id.
+const stateDir = "ICM-1"
+
+// controllerOrder is what a controller needs to know.
+type controllerOrder struct {
+	Dir  string // deployment directory
+	Here string // where the nodes' directories are
+	Verb string
+	Kit  string // name without .tar.gz
+	// At is the moment at which Signal is sent to the controller itself; 0 is
+	// never.
+	At     int64
+	Signal syscall.Signal
+}
+
+// controller is icm at work. Its moments are the calls to agents, before and
+// after each, and everything that it reports.
+type controller struct {
+	order  controllerOrder
+	moment atomic.Int64
+}
+
+// result is what a controller tells about itself when it has ended.
+type controllerResult struct{ Moments int64 }
+
+func runController(o controllerOrder) error {
+	c := &controller{order: o}
+	j := c.job()
+	ctx := context.Background()
+	var err error
+	switch o.Verb {
+	case "provision":
+		_, err = j.Provision(ctx)
+	case "unprovision":
+		err = j.Unprovision(ctx, deploy.UnprovisionOptions{})
+	default:
+		_, err = j.Operate(ctx, deploy.Verb(o.Verb))
+	}
+	if err != nil {
+		return explain(err)
+	}
+	return json.NewEncoder(os.Stdout).Encode(controllerResult{c.moment.Load()})
+}
+
+// explain says what cli would say.
+func explain(err error) error {
+	var refused *deploy.RefusedError
+	if errors.As(err, &refused) {
+		err = fmt.Errorf("%w: %+v", err, refused.Refusals)
+	}
+	return err
+}
+
+func (c *controller) job() *deploy.Job {
+	file := func(name string) string { return filepath.Join(c.order.Dir, name) }
+	j := &deploy.Job{
+		Dir: c.order.Dir, Verb: c.order.Verb, Argv: []string{c.order.Verb},
+		Files:       deploy.Files{Definitions: file("definitions.json"), Defaults: file("defaults.json"), Instances: file("instances.json"), StateDir: file(stateDir)},
+		Fields:      map[string]string{"KitURL": "file:///kits/" + c.order.Kit + ".tar.gz"},
+		Password:    secret.New(password),
+		AskPassword: func() (secret.Secret, bool, error) { return secret.Secret{}, false, nil },
+		Confirm:     func(string) error { return nil },
+	}
+	j.World = deploy.World{
+		Provider: func(context.Context, string) (provider.Provider, func() error, error) {
+			return given{&providertest.Fake{}}, func() error { return nil }, nil
+		},
+		Connect: c.connect, RemoveAgent: c.removeAgent, Report: c, Now: time.Now, Build: "crash",
+	}
+	return j
+}
+
+// pass is a moment of the controller's work.
+func (c *controller) pass() {
+	if c.moment.Add(1) == c.order.At {
+		_ = syscall.Kill(os.Getpid(), c.order.Signal)
+	}
+}
+
+// Report implements deploy.Reporter.
+func (c *controller) Report(ev deploy.Event) {
+	if ev.Kind == deploy.Moved {
+		return // how many there are is a matter of time
+	}
+	if ev.Err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %s: %v\n", ev.Subject, ev.Text, ev.Err)
+	} else {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", ev.Subject, ev.Text)
+	}
+	c.pass()
+}
+
+func (c *controller) nodeDir(machine string) string {
+	for _, m := range machines {
+		if m.name == machine {
+			return filepath.Join(c.order.Here, m.short)
+		}
+	}
+	return filepath.Join(c.order.Here, machine)
+}
+
+func (c *controller) connect(ctx context.Context, a deploy.Address) (deploy.Node, error) {
+	dir := c.nodeDir(a.Machine)
+	if _, err := askInit(ctx, filepath.Join(dir, "run", initSocket), request{Verb: "install-agent"}); err != nil {
+		return nil, fmt.Errorf("%w: %v", remote.ErrLost, err)
+	}
+	return &node{Line: &sim.Line{Dial: func() (*wire.Client, error) { return dial(dir) }}, c: c, dir: dir}, nil
+}
+
+// dial connects to the agent of the node in dir.
+func dial(dir string) (*wire.Client, error) {
+	conn, err := net.Dial("unix", agentSocket(dir))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", remote.ErrLost, err)
+	}
+	client, err := wire.NewClient(conn, "crash")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %v", remote.ErrLost, err), conn.Close())
+	}
+	return client, nil
+}
+
+func agentSocket(dir string) string { return filepath.Join(dir, wire.AgentSocket) }
+
+func (c *controller) removeAgent(ctx context.Context, n deploy.Node) error {
+	_, err := askInit(ctx, filepath.Join(n.(*node).dir, "run", initSocket), request{Verb: "remove-agent"})
+	return err
+}
+
+// node is a connection whose calls are moments.
+type node struct {
+	*sim.Line
+	c   *controller
+	dir string
+}
+
+func (n *node) Call(ctx context.Context, method string, req, reply any) error {
+	n.c.pass()
+	err := n.Line.Call(ctx, method, req, reply)
+	n.c.pass()
+	return err
+}
+
+func (n *node) Follow(ctx context.Context, change string, after uint64, item func(wire.Item) error) error {
+	n.c.pass()
+	return n.Line.Follow(ctx, change, after, item)
+}
+
+func (*node) Shell() deploy.Shell { return nil }
+
+// given is a provider of nodes that are there already, all at one address.
+type given struct{ *providertest.Fake }
+
+func (given) Info(context.Context) (provider.Info, error) {
+	return provider.Info{Name: "Lab", Version: "crash"}, nil
+}
+
+func (g given) Provision(ctx context.Context, req provider.Request, progress func(provider.Progress)) (provider.Result, error) {
+	res, err := g.Fake.Provision(ctx, req, progress)
+	for i := range res.Nodes {
+		res.Nodes[i].IPAddress, res.Nodes[i].DNSName = "127.0.0.1", ""
+	}
+	return res, err
+}
