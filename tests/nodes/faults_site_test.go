@@ -260,3 +260,19 @@ func (s *site) bringFile(path string, machines ...string) {
 	s.must(args...)
 	s.set("KitURL", "file:///var/tmp/"+filepath.Base(path))
 }
+
+// confirmed runs a command line that asks, and says yes.
+func (s *site) confirmed(args ...string) result {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	cmd := s.command(ctx, "icm", args...)
+	var out, errs bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader("yes\n"), &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		s.t.Fatalf("icm %s: %v", strings.Join(args, " "), err)
+	}
+	return result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+}

@@ -51,7 +51,7 @@ var foreigners = []foreign{
 
 func TestNoByteOfAForeignDeviceIsWritten(t *testing.T) {
 	lab := bareNodes(t, 1)
-	node := lab.machine("DM", 1)
+	node := lab.machine("VM", 1)
 	fields := map[string]any{}
 	for _, v := range volumeDevices {
 		fields[v.field+"DeviceName"] = v.device
