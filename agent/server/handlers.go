@@ -15,6 +15,7 @@ func (s *Server) handlers() map[string]wire.Handler {
 		wire.MethodEvents:   s.events,
 		wire.MethodChanges:  handle(s.changes),
 		wire.MethodAbort:    handle(s.Engine.Abort),
+		wire.MethodRemember: handle(s.Engine.Remember),
 		wire.MethodRelease:  handle(s.release),
 	}
 	if s.Node.Facts != nil {
@@ -52,7 +53,8 @@ func (s *Server) facts(ctx context.Context, _ wire.FactsRequest) (wire.Facts, er
 	facts.Build = s.Build
 	facts.Deployment = s.Engine.Deployment()
 	facts.Busy = s.Engine.Busy()
-	return facts, nil
+	facts.Membership, err = s.Engine.Membership()
+	return facts, err
 }
 
 func (s *Server) instances(ctx context.Context, _ wire.InstancesRequest) (wire.InstancesReply, error) {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,14 +35,40 @@ func credentials(conn *net.UnixConn) (peer, error) {
 		return peer{}, fmt.Errorf("cannot find out who connects: %w", err)
 	}
 	p := peer{pid: cred.Pid, uid: cred.Uid, gid: cred.Gid}
-	if p.uid != 0 {
+	if p.uid == 0 {
+		return p, nil
+	}
+	known := false
+	if p.groups, known = peerGroups(raw); !known {
 		p.groups, err = groupsOf(cred.Pid)
 	}
 	return p, err
 }
 
-// groupsOf reads the supplementary groups of a process. A process that has
-// gone meanwhile is refused, which costs nobody anything.
+// soPeerGroups is SO_PEERGROUPS on amd64 and arm64.
+const soPeerGroups = 59
+
+// peerGroups asks the kernel for the groups that the peer had when it
+// connected. Kernels before 4.13 cannot tell.
+func peerGroups(raw syscall.RawConn) (groups []int, known bool) {
+	list := make([]uint32, 1024) // who has more is looked up
+	size := uint32(len(list) * 4)
+	err := raw.Control(func(fd uintptr) {
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, soPeerGroups,
+			uintptr(unsafe.Pointer(&list[0])), uintptr(unsafe.Pointer(&size)), 0)
+		known = errno == 0
+	})
+	if err != nil || !known {
+		return nil, false
+	}
+	for _, g := range list[:size/4] {
+		groups = append(groups, int(g))
+	}
+	return groups, true
+}
+
+// groupsOf reads the supplementary groups of a process, for old kernels. A
+// process that has gone meanwhile is refused, which costs nobody anything.
 func groupsOf(pid int32) ([]int, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
