@@ -3,6 +3,8 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"net"
+	"strconv"
 	"sync"
 
 	"icm/controller/state"
@@ -83,6 +85,7 @@ func (j *Job) checkAll(ctx context.Context, s *site, nodes map[string]Node, whic
 	err := forEach(ctx, machineNames(which), j.Parallel, func(ctx context.Context, i int, name string) error {
 		var reply wire.CheckReply
 		req := j.needs(s.settings[name], kinds[name])
+		req.Reach = s.mustReach(name, kinds)
 		if err := nodes[name].Call(ctx, wire.MethodCheck, req, &reply); err != nil {
 			return fromAgent(err)
 		}
@@ -116,6 +119,18 @@ func (j *Job) needs(n settings, kinds map[string]bool) wire.CheckRequest {
 	return req
 }
 
+// mustReach are the addresses that a node will want to connect to, and that
+// nothing in the plan begins to serve before.
+func (s *site) mustReach(name string, kinds map[string]map[string]bool) []string {
+	n, _ := s.topo.Node(name)
+	data, ok := s.topo.DataServer(n)
+	if !ok || !kinds[name][kind.ECPConnect] || kinds[data.MachineName][kind.IRISStart] {
+		return nil
+	}
+	server := s.settings[data.MachineName]
+	return []string{net.JoinHostPort(server.Address, strconv.Itoa(server.superServer()))}
+}
+
 // installation are the kinds that matter to the checks of an installation.
 var installation = map[string]bool{kind.KitFetch: true, kind.IRISInstall: true, kind.IRISStart: true}
 
@@ -141,7 +156,7 @@ func (j *Job) preflight(ctx context.Context, pr *prepared) error {
 	kinds := pr.plan.kindsByNode()
 	var nodes []state.Instance
 	for _, n := range pr.site.real() {
-		if k := kinds[n.MachineName]; k[kind.KitFetch] || k[kind.IRISInstall] || k[kind.IRISUpgrade] || k[kind.IRISStart] {
+		if k := kinds[n.MachineName]; k[kind.KitFetch] || k[kind.IRISInstall] || k[kind.IRISUpgrade] || k[kind.IRISStart] || k[kind.ECPConnect] {
 			nodes = append(nodes, n)
 		}
 	}
