@@ -29,7 +29,7 @@ const installLimit = 10 * time.Minute
 // watchTimes are, in seconds, how long a new agent must answer on its node
 // without a break, and when it must have begun to. Their sum is below the 30 s
 // after which the old agent is back.
-const watchTimes = "8 18"
+const watchTimes = "8 15"
 
 // Outcome says what a bootstrap found and did.
 type Outcome struct {

@@ -27,7 +27,7 @@ func TestAWatcherKilledAnywhereEndsAsWithout(t *testing.T) {
 			t.Parallel()
 			n := newScratch(t, "bash")
 			n.must(t, agents(t, "1.0.0", ""), Outcome{Did: "installed", Build: "1.0.0"})
-			for at := 1; ; at += 2 { // every second command, to be quick
+			for at := 1; ; at += 4 { // every fourth command, to be quick
 				n.half(t, agentText(t, "1.1.0", tc.broken))
 				killed := n.watch(t, tc.limit, "-c", dying, "bash", fmt.Sprint(at))
 				if current, err := os.Stat(filepath.Join(n.root, "lib/current/icm-agent")); err != nil || current.Mode()&0o111 == 0 {

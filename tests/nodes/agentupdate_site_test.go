@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"icm/internal/wire"
 )
@@ -34,7 +33,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 )
 
 var _ = []any{signal.Ignore, syscall.SIGTERM, time.Hour}
@@ -113,22 +111,29 @@ func (s *site) agentOn(machine string) string {
 	return s.inside(machine, wire.AgentLib+"/current/icm-agent hello 2>/dev/null | cut -d' ' -f1 || true")
 }
 
+// until waits inside a node, for at most two minutes, until a shell condition
+// holds.
+func (s *site) until(machine, what, condition string) {
+	s.t.Helper()
+	if s.inside(machine, "cd "+wire.AgentLib+` && n=0; until `+condition+`; do [ $((n += 1)) -lt 600 ] || { echo never; break; }; sleep 0.2; done`) == "never" {
+		s.t.Fatalf("%s: it never came to pass: %s; %s", machine, what,
+			s.inside(machine, "cd "+wire.AgentLib+" && ls -l && cat update reverted; journalctl -q -n 20 -u "+wire.AgentWatch+" -u "+wire.AgentUnit))
+	}
+}
+
 // updating waits until a node has switched to a build and is watching it.
 func (s *site) updating(machine, build string) {
 	s.t.Helper()
-	eventually(s.t, machine+" to try agent "+build, time.Minute, func() (bool, string) {
-		seen := s.inside(machine, "cd "+wire.AgentLib+"; echo $(readlink current) $([ -e update ] && echo watched)")
-		return seen == build+" watched", seen
-	})
+	s.until(machine, "it tries agent "+build, `[ -e update ] && [ "$(readlink current)" = `+build+` ]`)
 }
 
-// settled waits until the node has made up its mind, and says for which agent.
+// settled waits until the node has made up its mind, for that agent.
 func (s *site) settled(machine, build string) {
 	s.t.Helper()
-	eventually(s.t, machine+" to settle for agent "+build, 2*time.Minute, func() (bool, string) {
-		seen := s.inside(machine, "cd "+wire.AgentLib+"; echo $(readlink current) $([ -e update ] && echo watched)")
-		return seen == build && s.agentOn(machine) == build, seen + ", answers: " + s.agentOn(machine)
-	})
+	s.until(machine, "it settles for agent "+build, `[ ! -e update ] && set -- $(current/icm-agent hello 2>/dev/null) && [ "${1-}" = `+build+` ]`)
+	if current := s.inside(machine, "readlink "+wire.AgentLib+"/current"); current != build {
+		s.t.Errorf("%s: agent %s is current, want %s", machine, current, build)
+	}
 }
 
 // reverted is what a node says of an update that it took back.

@@ -67,7 +67,7 @@ func (s *site) update(u update, node, icm, agents string) {
 	if ends == "" {
 		ends = old
 	}
-	begun := s.with(icm, agents).begin("ps", "-machine", node)
+	begun := s.with(icm, agents).begin("plan", "start", "-machine", node)
 	s.updating(node, "agent-"+u.agent)
 	if u.killed {
 		begun.signal(syscall.SIGKILL)
@@ -85,36 +85,14 @@ func (s *site) update(u update, node, icm, agents string) {
 	case u.killed:
 		begun.wait()
 		// The next icm that brings an agent is told.
-		if said := s.with(icm, agentDir(t, "agent-next", "well")).icm("ps", "-machine", node); !strings.Contains(said.err, "agent-"+u.agent) {
+		if said := s.with(icm, agentDir(t, "agent-next", "well")).icm("plan", "start", "-machine", node); !strings.Contains(said.out+said.err, "taken back by the node: agent agent-"+u.agent) {
 			t.Errorf("the next icm does not say what happened: %s", said.err)
 		}
 	case ends == old:
-		s.wantRefusal(begun.wait(), 1, u.says+".*; the old agent "+old+" was put back")
+		s.wantRefusal(begun.wait(), 3, u.says+".*; the old agent "+old+" was put back")
 	default:
 		s.heal(node)
 		begun.signal(syscall.SIGKILL)
 		begun.wait()
-	}
-}
-
-func TestAChangeThatRunsGoesOnInTheNewAgent(t *testing.T) {
-	s := newSite(t, `[{"Role": "DM", "Count": "1"}]`, nil)
-	dm := s.machine("DM", 1)
-	s.provision()
-	s.bringFile(slowKit(t, kit(t, "IRIS-2023.1.0"), 4*time.Second))
-	install := s.begin("install")
-	eventually(t, "the installer to run", time.Minute, func() (bool, string) {
-		seen := s.inside(dm, "pgrep -f irisinstall_silent || true")
-		return seen != "", seen
-	})
-	if r := s.with(icmWith(t), agentDir(t, "agent-well", "well")).icm("ps"); r.status != 0 {
-		t.Fatalf("status %d: %s", r.status, r.err)
-	}
-	if r := install.wait(); r.status != 0 {
-		t.Fatalf("install ended with status %d", r.status)
-	}
-	s.settled(dm, "agent-well")
-	if got := s.inside(dm, "ps -eo args | grep -c '[i]risinstall_silent' || true"); got != "0" {
-		t.Errorf("%s installers are left", got)
 	}
 }
