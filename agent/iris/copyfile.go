@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -25,14 +23,18 @@ func sysOf(st fs.FileInfo) *syscall.Stat_t {
 	return &syscall.Stat_t{}
 }
 
-// copyFile copies bytes, sharing them where the file system can.
+// copyFile copies bytes, sharing them where the file system can. It follows no
+// link that the owner of an installation puts in the place of either file.
 func copyFile(ctx context.Context, src, dst string) (err error) {
-	in, err := os.Open(src)
+	in, err := os.OpenFile(src, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(dst, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err := removeFile(dst); err != nil {
+		return err
+	}
+	out, err := os.OpenFile(dst, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -173,110 +175,6 @@ func removeFile(path string) error {
 		return err
 	}
 	return nil
-}
-
-// removeTree deletes a directory tree, but nothing that is mounted in it: a
-// mount point and the directories above it stay. It follows no links.
-func removeTree(path string) error {
-	st, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	points, err := mountPoints()
-	if err != nil {
-		return err
-	}
-	_, err = removeWithin(path, st, points)
-	return err
-}
-
-// removeWithin reports whether path is gone.
-func removeWithin(path string, st fs.FileInfo, points map[string]bool) (bool, error) {
-	if !st.IsDir() {
-		return true, removeFile(path)
-	}
-	if points[filepath.Clean(path)] {
-		return false, nil
-	}
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return false, err
-	}
-	empty := true
-	for _, e := range entries {
-		sub := filepath.Join(path, e.Name())
-		info, err := os.Lstat(sub)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return false, err
-		}
-		gone, err := removeWithin(sub, info, points)
-		if err != nil {
-			return false, err
-		}
-		empty = empty && gone
-	}
-	if !empty {
-		return false, nil
-	}
-	return true, removeFile(path)
-}
-
-// RemoveTree deletes an installation directory and nothing mounted within.
-func RemoveTree(path string) error {
-	if err := removeTree(path); err != nil {
-		return fmt.Errorf("cannot delete %s: %v", path, err)
-	}
-	return nil
-}
-
-// IsMountPoint reports whether something is mounted at a directory. Bind mounts
-// within one file system count, which comparing device numbers would miss.
-func IsMountPoint(path string) (bool, error) {
-	mounts, err := mountPoints()
-	if err != nil {
-		return false, err
-	}
-	return mounts[filepath.Clean(path)], nil
-}
-
-// mountPoints lists all mount points of the machine.
-func mountPoints() (map[string]bool, error) {
-	data, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return nil, fmt.Errorf("cannot tell what is mounted: %v", err)
-	}
-	points := map[string]bool{}
-	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); len(f) > 4 {
-			points[unescape(f[4])] = true
-		}
-	}
-	return points, nil
-}
-
-// unescape undoes what mountinfo does to blanks and backslashes.
-func unescape(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
-}
-
-// mountsBelow reports whether anything is mounted at dir or below it.
-func mountsBelow(dir string) (bool, error) {
-	points, err := mountPoints()
-	if err != nil {
-		return false, err
-	}
-	for p := range points {
-		if within(p, filepath.Clean(dir)) {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 // syncFS makes everything written to the file system of path durable.
