@@ -31,7 +31,7 @@ func commands() []command {
 		checkCommand, planCommand, installCommand, uninstallCommand, upgradeCommand,
 		psCommand, startCommand, stopCommand, sessionCommand, sqlCommand,
 		sshCommand, scpCommand,
-		operationsCommand, tasksCommand, holdCommand, resumeCommand, undoCommand, unlockCommand,
+		operationsCommand, tasksCommand, holdCommand, resumeCommand, undoCommand, unlockCommand, recoverCommand,
 		versionCommand, completionCommand(), helpCommand(),
 	}
 }

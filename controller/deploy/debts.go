@@ -194,7 +194,7 @@ func (j *Job) settleDebt(ctx context.Context, dir *state.Dir, d state.Debt, fenc
 			return false, err
 		}
 	}
-	return true, errors.Join(sub.recordFields(pr.site), dir.Settle(func(o state.Debt) bool { return o.Node == d.Node && o.Verb == d.Verb }))
+	return true, errors.Join(sub.record(ctx, pr, fence), dir.Settle(func(o state.Debt) bool { return o.Node == d.Node && o.Verb == d.Verb }))
 }
 
 // settleOwn strikes out the debts that a verb paid, or made void, on the nodes

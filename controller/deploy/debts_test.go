@@ -9,7 +9,6 @@ import (
 
 	"icm/controller/deploy"
 	"icm/controller/remote"
-	"icm/controller/state"
 	"icm/tests/sim"
 )
 
@@ -36,24 +35,10 @@ func mustSkip(t *testing.T, s *sim.Site, verb deploy.Verb, machines ...string) {
 	}
 }
 
-func stateOf(t *testing.T, s *sim.Site) *state.Dir {
-	t.Helper()
-	all, err := state.LoadInstances(s.Dir + "/instances.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := all[0].StateDir
-	dir, err := state.Open(at[:strings.LastIndex(at[:strings.LastIndex(at, "/")], "/")])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 // owed are the debts: "MACHINE VERB".
 func owed(t *testing.T, s *sim.Site) []string {
 	t.Helper()
-	debts, err := stateOf(t, s).Debts()
+	debts, err := stateDir(t, s).Debts()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +62,7 @@ func owes(t *testing.T, s *sim.Site, want ...string) {
 // ran are the verbs of the operations recorded, oldest first.
 func ran(t *testing.T, s *sim.Site) []string {
 	t.Helper()
-	all, err := stateOf(t, s).ListOperations()
+	all, err := stateDir(t, s).ListOperations()
 	if err != nil {
 		t.Fatal(err)
 	}

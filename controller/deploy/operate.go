@@ -29,6 +29,7 @@ type prepared struct {
 	nodes map[string]Node
 	plan  *Plan
 	away  []state.Debt // of nodes that were left out
+	facts map[string]wire.Facts
 }
 
 // Plan makes the plan of a verb and touches nothing. Plan and error are both
@@ -91,7 +92,19 @@ func (j *Job) Operate(ctx context.Context, verb Verb) (*Result, error) {
 	if err := j.carryOut(ctx, pr, verb, lock.Fence()); err != nil {
 		return nil, err
 	}
-	return res, errors.Join(j.recordFields(pr.site), settleOwn(pr.site, verb), pr.plan.skipped())
+	if err := errors.Join(j.record(ctx, pr, lock.Fence()), settleOwn(pr.site, verb)); err != nil {
+		return nil, err
+	}
+	return res, pr.plan.skipped()
+}
+
+// record keeps the fields that an operation worked with, here and on the nodes.
+func (j *Job) record(ctx context.Context, pr *prepared, fence wire.Fence) error {
+	if err := j.recordFields(pr.site); err != nil {
+		return err
+	}
+	j.remember(ctx, pr.site, pr.nodes, pr.facts, fence)
+	return nil
 }
 
 // carryOut runs a plan in which there is something to do, or to owe.
@@ -161,12 +174,11 @@ func (j *Job) lookAround(ctx context.Context, verb Verb) (*prepared, error) {
 	if err := j.settleOld(ctx, pr.nodes, s.real()); err != nil {
 		return pr, err
 	}
-	facts, err := j.facts(ctx, s.dir.ID, pr.nodes, s.real())
-	if err != nil {
+	if pr.facts, err = j.facts(ctx, s.dir.ID, pr.nodes, s.real()); err != nil {
 		return pr, err
 	}
-	s.adopt(facts)
-	if pr.plan, err = j.plan(ctx, pr, verb, facts); err != nil {
+	s.adopt(pr.facts)
+	if pr.plan, err = j.plan(ctx, pr, verb, pr.facts); err != nil {
 		return pr, err
 	}
 	return pr, j.preflight(ctx, pr)

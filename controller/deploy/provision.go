@@ -242,15 +242,20 @@ func (j *Job) configureNodes(ctx context.Context, dir *state.Dir, lock *state.Lo
 	if err != nil {
 		return err
 	}
-	if _, err := all.facts(ctx, s.dir.ID, pr.nodes, s.real()); err != nil {
+	if pr.facts, err = all.facts(ctx, s.dir.ID, pr.nodes, s.real()); err != nil {
 		return unreachable(err)
 	}
 	if err := all.settleOld(ctx, pr.nodes, s.real()); err != nil {
 		return err
 	}
 	pr.plan, err = all.planConfigure(ctx, pr)
-	if err != nil || pr.plan.Empty() {
+	if err != nil {
 		return err
+	}
+	// Not before all nodes are fit for the deployment: they belong to it now.
+	all.remember(ctx, s, pr.nodes, pr.facts, lock.Fence())
+	if pr.plan.Empty() {
+		return nil
 	}
 	return all.runPlan(ctx, pr, lock.Fence())
 }

@@ -53,7 +53,7 @@ func (j *Job) Resume(ctx context.Context, id string) (string, error) {
 	if err := j.runRecorded(ctx, pr, lock.Fence(), op); err != nil {
 		return rec.Meta.ID, err
 	}
-	return rec.Meta.ID, errors.Join(j.recordFields(pr.site), pr.plan.skipped())
+	return rec.Meta.ID, errors.Join(j.record(ctx, pr, lock.Fence()), pr.plan.skipped())
 }
 
 func (j *Job) resumable(id string) (*state.Dir, *state.Recorded, error) {
@@ -65,6 +65,10 @@ func (j *Job) resumable(id string) (*state.Dir, *state.Recorded, error) {
 	case state.Interrupted:
 		return dir, rec, nil
 	case state.Running:
+		if last, elsewhere := rec.Meta.Elsewhere(); elsewhere {
+			return nil, nil, hint.New(fmt.Errorf("operation %s is %s", rec.Meta.ID, last),
+				"if that icm is gone for good: icm unlock -force, then icm resume")
+		}
 		return nil, nil, hint.New(fmt.Errorf("operation %s is running", rec.Meta.ID), "icm hold stops it at the next safe point")
 	default:
 		return nil, nil, hint.New(fmt.Errorf("operation %s has ended: %s", rec.Meta.ID, rec.State),

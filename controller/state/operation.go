@@ -249,7 +249,7 @@ func (d *Dir) addOutcome(r *Recorded) error {
 	var out Outcome
 	err := readJSON(path, &out)
 	if errors.Is(err, fs.ErrNotExist) {
-		r.State, err = lastRunState(r.Meta)
+		r.State, err = d.lastRunState(r.Meta)
 		return err
 	}
 	if err != nil {
@@ -260,17 +260,31 @@ func (d *Dir) addOutcome(r *Recorded) error {
 }
 
 // lastRunState says what it means that there is no outcome. A process on
-// another machine is taken to run.
-func lastRunState(m Meta) (string, error) {
+// another machine is taken to run as long as the lock is its own.
+func (d *Dir) lastRunState(m Meta) (string, error) {
 	last := m.Runs[len(m.Runs)-1]
 	me, err := self("", last.Since)
 	if err != nil {
 		return "", err
 	}
-	if last.sameMachine(me) && !last.alive(me) {
+	if last.sameMachine(me) {
+		if last.alive(me) {
+			return Running, nil
+		}
 		return Interrupted, nil
 	}
-	return Running, nil
+	holder, err := d.Holder()
+	if err != nil || holder != nil && holder.sameProcess(last) {
+		return Running, err
+	}
+	return Interrupted, nil
+}
+
+// Elsewhere is who ran the operation last, when that was on another machine.
+func (m Meta) Elsewhere() (Owner, bool) {
+	last := m.Runs[len(m.Runs)-1]
+	me, err := self("", last.Since)
+	return last, err == nil && !last.sameMachine(me)
 }
 
 // ListOperations returns all operations, oldest first, without their plans and

@@ -24,6 +24,10 @@ func (o Owner) alive(me Owner) bool {
 	return found && (o.Started == 0 || o.Started == started)
 }
 
+func (o Owner) sameProcess(other Owner) bool {
+	return o.sameMachine(other) && o.PID == other.PID && o.Started == other.Started && o.Boot == other.Boot
+}
+
 func (o Owner) sameMachine(me Owner) bool { return o.Host == me.Host && o.Machine == me.Machine }
 
 // machineID is empty where the system has none, as in some containers.

@@ -33,9 +33,10 @@ func golden() map[string]any {
 		WebServer: "52773", JDBCGateway: "0", Health: "ok", Product: "IRIS", MirrorType: "Failover", MirrorStatus: "Primary", DataDir: "/dd", SuperServers: "1972"}
 	state := ChangeState{Change: change, Status: StatusError, Error: "e", Hint: "h",
 		Tasks: []TaskState{{ID: "1", Status: StatusError, Error: "e", Log: []string{"l"}}}}
+	member := Membership{Deployment: "d", MachineName: "m", Role: "DM", Definition: "e", Label: "l", Tag: "t", Fields: map[string]string{"f": "v"}, Fence: 7, Updated: at}
 	facts := Facts{Build: "b", Deployment: "d", NodeID: "n", Hostname: "h", OS: OSRelease{ID: "debian", Like: []string{"x"}, Version: "12", Name: "Debian"},
 		Kernel: "6", Arch: "amd64", CPUs: 2, Memory: 1 << 33, Time: at, BootID: "b", Addresses: []string{"10.0.0.1"},
-		Platforms: []string{"lnxrh8x64"}, Instances: []Instance{inst}, Busy: "c1"}
+		Platforms: []string{"lnxrh8x64"}, Instances: []Instance{inst}, Busy: "c1", Membership: &member}
 	check := CheckRequest{Now: at, Ports: []PortNeed{{Port: 1972, For: "superserver"}}, Space: []SpaceNeed{{Path: "/iris", Bytes: 5, For: "kit"}},
 		Memory: 1, KitName: "k", KitURL: "u", Commands: []string{"tar"}, Reach: []string{"h:1"}, Instance: "IRIS", InstallDir: "/i", KitLogin: true}
 	return map[string]any{
@@ -49,6 +50,7 @@ func golden() map[string]any {
 		"item_event": Item{Event: &event}, "item_progress": Item{Progress: &progress},
 		"changes_request": ChangesRequest{ID: "c1"}, "changes_reply": ChangesReply{Changes: []ChangeState{state}},
 		"abort_request": AbortRequest{Fence: fence, Change: "c1"}, "abort_reply": AbortReply{Status: StatusUndoing},
+		"remember_request": RememberRequest{Fence: fence, Membership: member}, "remember_reply": RememberReply{},
 		"release_request": ReleaseRequest{Fence: fence}, "release_reply": ReleaseReply{},
 		"instances_request": InstancesRequest{}, "instances_reply": InstancesReply{Instances: []Instance{inst}},
 		"session_request": SessionRequest{Instance: "IRIS", Namespace: "USER", Language: "sql", Code: "select 1", User: "u", Password: "p", Limit: 5},

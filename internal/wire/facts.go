@@ -24,6 +24,8 @@ type Facts struct {
 	Instances []Instance `msgpack:"instances" json:"instances"`
 	// Busy is the id of the change that is running, or "".
 	Busy string `msgpack:"busy,omitempty" json:"busy,omitempty"`
+	// Membership is what the node was told of its deployment, nil when nothing.
+	Membership *Membership `msgpack:"membership,omitempty" json:"membership,omitempty"`
 }
 
 // OSRelease is what /etc/os-release says.

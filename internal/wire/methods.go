@@ -30,6 +30,9 @@ const (
 	MethodInstances = "instances"
 	// MethodSession runs ObjectScript or SQL in an instance. SessionRequest → SessionReply.
 	MethodSession = "session"
+	// MethodRemember hands over what the node is to keep of its deployment.
+	// RememberRequest → RememberReply.
+	MethodRemember = "remember"
 	// MethodRelease forgets the deployment: the agent may be removed after
 	// it. ReleaseRequest → ReleaseReply.
 	MethodRelease = "release"
