@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -82,9 +83,26 @@ func EndOrphans(ctx context.Context, purpose string) (int, error) {
 
 func signalAll(found []*os.Process, signal syscall.Signal) {
 	for _, p := range found {
-		_ = p.Signal(signal) // it may have ended; the next look tells
+		if signal != syscall.SIGTERM || !editsAccounts(p.Pid) {
+			_ = p.Signal(signal) // it may have ended; the next look tells
+		}
 		_ = p.Release()
 	}
+}
+
+// editsAccounts reports whether a process is one of the programs that installers
+// make accounts with. They take milliseconds, and cut off in the middle they
+// leave an account that is half made, so they are waited for.
+func editsAccounts(pid int) bool {
+	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil {
+		return false // it has ended
+	}
+	switch strings.TrimSpace(string(comm)) {
+	case "useradd", "usermod", "userdel", "groupadd", "groupmod", "groupdel", "gpasswd", "chpasswd":
+		return true
+	}
+	return false
 }
 
 // orphans lists the processes that were started for a purpose. Each is opened
