@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -116,6 +117,10 @@ func (j *Job) letGo(ctx context.Context, dir *state.Dir, lock *state.Lock, o Unp
 	if err != nil && !o.Force {
 		return unreachable(err)
 	}
+	answered := slices.DeleteFunc(slices.Clone(all), func(n state.Instance) bool { return nodes[n.MachineName] == nil })
+	if err := j.settleOld(ctx, nodes, answered); err != nil {
+		return err
+	}
 	instances, err := j.installed(ctx, all, nodes)
 	if err != nil {
 		return err
@@ -168,7 +173,7 @@ func (f *letGoFile) drop(machine string) error {
 // an instance is to go on running it needs them all; only logins are as before.
 func (j *Job) releaseNodes(ctx context.Context, dir *state.Dir, nodes map[string]Node, instances map[string]bool, lock *state.Lock) error {
 	all := *j
-	all.Select, all.Files.StateDir = Selection{}, dir.Path
+	all.Select, all.Files.StateDir = onlyThese(nodes), dir.Path // others may be gone already
 	s, err := all.site(VerbProvision)
 	if err != nil {
 		return err
@@ -189,6 +194,16 @@ func (j *Job) releaseNodes(ctx context.Context, dir *state.Dir, nodes map[string
 		return err
 	}
 	return all.runPlan(ctx, pr, lock.Fence())
+}
+
+// onlyThese selects the nodes that answer.
+func onlyThese(nodes map[string]Node) Selection {
+	var names []string
+	for name := range nodes {
+		names = append(names, regexp.QuoteMeta(name))
+	}
+	slices.Sort(names)
+	return Selection{Machine: strings.Join(names, "|")}
 }
 
 // letGoNode removes the agent over the connection that is there: the key may
