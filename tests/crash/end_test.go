@@ -182,8 +182,9 @@ func (h *machine) shutdown(ctx context.Context) error {
 
 // Files that differ between any two runs by their nature, and what makes them.
 var (
-	// backups of useradd hold what was there before its last call.
-	ignored = regexp.MustCompile(`^/(etc/(passwd|group|shadow|gshadow|subuid|subgid)-|etc/\.pwd\.lock|root|tmp/go-build.*)$`)
+	// backups of useradd hold what was there before its last call, and its
+	// locks are made of files that a power cut leaves.
+	ignored = regexp.MustCompile(`^/(etc/(passwd|group|shadow|gshadow|subuid|subgid)(-|\+|\.\d+)|etc/\.pwd\.lock|root)$`)
 	// a journal file of an instance is named after the day and counted.
 	counted = regexp.MustCompile(`/\d{8}\.\d{3}$`)
 	// files of which only the existence counts: they say how often something
@@ -207,6 +208,11 @@ func (h *machine) files() error {
 			return nil
 		}
 		value, err := describe(path, e)
+		if was, err := os.Lstat(name); err == nil && was.Mode().IsRegular() {
+			if below, err := describe(name, fs.FileInfoToDirEntry(was)); err == nil && below == value {
+				return nil // opened for writing and left as it was
+			}
+		}
 		if tally.MatchString(name) || counted.MatchString(name) {
 			value, _, _ = strings.Cut(value, "=")
 		}

@@ -17,22 +17,58 @@ import (
 	"icm/internal/atomicfile"
 )
 
-// boot starts every unit of ours that is enabled. Others are this machine's.
+// boot does what systemd does at a boot: settings of the kernel, what
+// tmpfiles.d says, and every unit of ours that is enabled. Other units are this
+// machine's.
 func (n *nodeInit) boot() {
+	say := func(err error) {
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "%s: boot: %v\n", n.order.Name, err)
+		}
+	}
+	say(eachLine("/etc/sysctl.d/*.conf", func(line string) error {
+		key, value, ok := strings.Cut(line, "=")
+		path := "/proc/sys/" + strings.ReplaceAll(strings.TrimSpace(key), ".", "/")
+		if _, err := os.Stat(path); !ok || err != nil {
+			return nil
+		}
+		return os.WriteFile(path, []byte(strings.TrimSpace(value)+"\n"), 0o644)
+	}))
+	say(eachLine("/etc/tmpfiles.d/*.conf", tmpfile))
+	say(eachLine("/usr/lib/tmpfiles.d/passwd.conf", tmpfile))
 	for _, target := range []string{"local-fs.target", "multi-user.target"} {
 		links, err := filepath.Glob(filepath.Join(unit.Dir, target+".wants", "*"))
-		if err != nil {
-			continue
-		}
+		say(err)
 		for _, link := range links {
-			if text, err := os.ReadFile(link); err != nil || !strings.HasPrefix(string(text), unit.Marker) {
-				continue
-			}
-			if err := n.job("start", filepath.Base(link)); err != nil {
-				fmt.Fprintf(os.Stderr, "%s: boot: %v\n", n.order.Name, err)
+			if text, err := os.ReadFile(link); err == nil && strings.HasPrefix(string(text), unit.Marker) {
+				say(n.job("start", filepath.Base(link)))
 			}
 		}
 	}
+}
+
+func eachLine(pattern string, f func(string) error) error {
+	files, err := filepath.Glob(pattern)
+	for _, file := range files {
+		text, readErr := os.ReadFile(file)
+		err = errors.Join(err, readErr)
+		for line := range strings.Lines(string(text)) {
+			err = errors.Join(err, f(strings.TrimSpace(line)))
+		}
+	}
+	return err
+}
+
+// tmpfile does what a line of tmpfiles.d says: "w" writes, "r!" removes at boot.
+func tmpfile(line string) error {
+	f := strings.Fields(line)
+	switch {
+	case len(f) > 6 && f[0] == "w":
+		return os.WriteFile(f[1], []byte(f[6]+"\n"), 0o644)
+	case len(f) > 1 && f[0] == "r!":
+		return os.RemoveAll(f[1])
+	}
+	return nil
 }
 
 // settings reads a unit file: key → last value.
