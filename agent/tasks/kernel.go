@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -117,7 +118,7 @@ func (d Deps) lookKernel(_ context.Context, t *engine.Task) (wire.Look, error) {
 	}
 	var l wire.Look
 	for _, s := range now {
-		if have := d.current(s); have != s.Want && d.settable(s) {
+		if have := d.current(s); have != s.Want && d.settable(s) && !d.asMuchAsThereIs(s, files) {
 			l.Diffs = append(l.Diffs, wire.Diff{What: s.Name, Before: have, After: s.Want})
 		}
 	}
@@ -136,6 +137,22 @@ func (d Deps) lookKernel(_ context.Context, t *engine.Task) (wire.Look, error) {
 	}
 	l.Satisfied = len(l.Diffs) == 0
 	return l, nil
+}
+
+// hugePages is the setting of which the kernel gives what it finds: memory that
+// is in use, or in pieces, is no huge page before the next boot.
+const hugePages = "vm.nr_hugepages"
+
+// asMuchAsThereIs reports whether a setting was asked for before, and the kernel
+// gave less. Asking again would be asking for ever; the next boot gives the rest.
+func (d Deps) asMuchAsThereIs(s setting, files map[string]string) bool {
+	if s.Name != hugePages {
+		return false
+	}
+	kept, _, err := readFile(d.path(sysctlFile))
+	have, errHave := strconv.Atoi(d.current(s))
+	want, errWant := strconv.Atoi(s.Want)
+	return errors.Join(err, errHave, errWant) == nil && kept == files[sysctlFile] && have < want
 }
 
 // settings is a file of ours on one line, for people.
