@@ -33,6 +33,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 var _ = []any{signal.Ignore, syscall.SIGTERM, time.Hour}
