@@ -75,7 +75,7 @@ func (d Deps) doServe(ctx context.Context, t *engine.Task) error {
 	if err := t.Decode(&a); err != nil {
 		return err
 	}
-	in, err := d.must(ctx, a.Instance)
+	in, err := d.serving(ctx, t, a.Instance)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (d Deps) doConnect(ctx context.Context, t *engine.Task) error {
 	if err := t.Decode(&a); err != nil {
 		return err
 	}
-	in, err := d.must(ctx, a.Instance)
+	in, err := d.serving(ctx, t, a.Instance)
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,27 @@ func (d Deps) must(ctx context.Context, i kind.Instance) (wire.Instance, error) 
 	return in, err
 }
 
+// serving finds an instance that has to serve and waits until it does: when the
+// node has just booted it may still be coming up. One that went down together
+// with the agent is started again; one that is down otherwise is left to the
+// caller.
+func (d Deps) serving(ctx context.Context, t *engine.Task, i kind.Instance) (wire.Instance, error) {
+	in, err := d.must(ctx, i)
+	if err != nil {
+		return in, err
+	}
+	if err := d.startAgain(ctx, t, in); err != nil {
+		return in, err
+	}
+	if in, err = d.must(ctx, i); err != nil || iris.Down(in) {
+		return in, err
+	}
+	if err := d.IRIS.UntilReady(ctx, in.Name, wait(t, 0)); err != nil {
+		return in, err
+	}
+	return d.must(ctx, i)
+}
+
 // notInstalled is the look of a task whose instance is yet to come.
 func notInstalled(what, after string) wire.Look {
 	return wire.Look{Diffs: []wire.Diff{{What: what, Before: "not there", After: after}}}

@@ -40,7 +40,7 @@ func (d Deps) doNamespace(ctx context.Context, t *engine.Task) error {
 	if err := t.Decode(&a); err != nil {
 		return err
 	}
-	in, err := d.must(ctx, a.Instance)
+	in, err := d.serving(ctx, t, a.Instance)
 	if err != nil {
 		return err
 	}
