@@ -11,7 +11,7 @@ KITS       := build/kits
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build agents kits demo test unit nodes race bench lint size docs clean
+.PHONY: help deps build agents kits demo test unit nodes crash race bench lint size docs clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ demo: deps build kits ## boot three nodes and do the main job before your eyes
 
 test: deps build kits ## everything a change must pass
 	@scripts/test
+
+crash: ## cut every command off at every record of its journals, and more
+	go test -count=1 -timeout 3h -v ./tests/crash -args -all
 
 lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"

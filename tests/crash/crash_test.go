@@ -42,7 +42,8 @@ func newLab(t *testing.T) *lab {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: nodes have namespaces and file systems of their own")
 	}
-	work, err := os.MkdirTemp("/dev/shm", "icm-crash-")
+	sweep(t)
+	work, err := os.MkdirTemp("/dev/shm", fmt.Sprintf("icm-crash-%d-", os.Getpid()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +73,22 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// sweep removes what tests left that were killed themselves: it takes memory.
+func sweep(t *testing.T) {
+	old, err := filepath.Glob("/dev/shm/icm-crash-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range old {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), "icm-crash-"), "-")
+		if _, err := os.Stat("/proc/" + pid); errors.Is(err, os.ErrNotExist) {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Error(err)
+			}
+		}
+	}
 }
 
 // runLimit bounds one run of a site.

@@ -188,8 +188,8 @@ var (
 	// a journal file of an instance is named after the day and counted.
 	counted = regexp.MustCompile(`/\d{8}\.\d{3}$`)
 	// files of which only the existence counts: they say how often something
-	// was tried.
-	tally = regexp.MustCompile(`/(fence\.json|journal|messages\.log)$`)
+	// was tried, or name processes.
+	tally = regexp.MustCompile(`/(fence\.json|journal|messages\.log|iris\.ids)$`)
 	// when an instance was started or stopped
 	since = regexp.MustCompile(`, (since|last used) [^^\n]*`)
 	// what is chosen at random or by the clock in a text
