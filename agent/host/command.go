@@ -16,6 +16,11 @@ import (
 // stopDelay is how long a cancelled program has to end by itself.
 const stopDelay = 30 * time.Second
 
+// commandLimit is how long a program may take when nobody says otherwise: far
+// beyond an installer or an instance that recovers its journals. What hangs
+// longer will hang for ever, and somebody must be told.
+const commandLimit = 2 * time.Hour
+
 // Command is one call of an outside program. Building it and running it are
 // two things, so that tests compare the first.
 type Command struct {
@@ -32,6 +37,8 @@ type Command struct {
 	Credential bool
 	UID, GID   uint32
 	Groups     []uint32
+	// Limit is how long the program may take; 0 is two hours.
+	Limit time.Duration
 	// delay is stopDelay when 0; tests make it shorter.
 	delay time.Duration
 }
@@ -46,9 +53,12 @@ type Output struct {
 const maxOutput = 1 << 20
 
 // Run runs the program and waits for it. A cancelled ctx sends SIGTERM, and
-// SIGKILL after half a minute. An exit status other than 0 is an error of type
-// *ExitError, with Output filled in.
+// SIGKILL after half a minute; so does the end of Limit. An exit status other
+// than 0 is an error of type *ExitError, with Output filled in.
 func (c Command) Run(ctx context.Context) (Output, error) {
+	limit := cmp.Or(c.Limit, commandLimit)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it did not end within %s", limit))
+	defer cancel()
 	cmd := exec.CommandContext(ctx, c.Path, c.Args...)
 	cmd.Env = append(withDefaults(c.Env), purposeEnv(ctx)...)
 	cmd.Dir = c.Dir
@@ -63,8 +73,8 @@ func (c Command) Run(ctx context.Context) (Output, error) {
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err := cmd.Run()
 	out := Output{Stdout: stdout.String(), Stderr: stderr.String(), Exit: cmd.ProcessState.ExitCode()}
-	if ctx.Err() != nil {
-		return out, fmt.Errorf("%s was stopped: %w", c.Path, ctx.Err())
+	if ctx.Err() != nil && err != nil {
+		return out, fmt.Errorf("%s was stopped: %w", c.Path, stopped(ctx))
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
@@ -77,6 +87,14 @@ func (c Command) Run(ctx context.Context) (Output, error) {
 		return out, fmt.Errorf("cannot run %s: %w", c.Path, err)
 	}
 	return out, nil
+}
+
+// stopped is why a context ended: the reason that somebody gave it, and Go's.
+func stopped(ctx context.Context) error {
+	if why := context.Cause(ctx); why != ctx.Err() { //nolint:errorlint // the very same
+		return fmt.Errorf("%w: %w", why, ctx.Err())
+	}
+	return ctx.Err()
 }
 
 // ExitError is a program that ended with a status other than 0.

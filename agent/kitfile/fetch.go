@@ -19,6 +19,10 @@ import (
 // watch is how often the size of a growing file is looked at.
 const watch = time.Second
 
+// fetchLimit is for a kit that comes on a line of a tenth of a megabit in a
+// second. A download that stands still ends much earlier.
+const fetchLimit = 48 * time.Hour
+
 // Source is where a kit comes from.
 type Source struct {
 	URL         string        // http, https or file; no user, no password
@@ -42,6 +46,7 @@ func Fetch(ctx context.Context, s Source, path string, progress func(done int64)
 	if err != nil {
 		return err
 	}
+	c.Limit = fetchLimit
 	stop := follow(ctx, part, progress)
 	out, err := c.Run(ctx)
 	stop()
