@@ -176,12 +176,3 @@ func removeFile(path string) error {
 	}
 	return nil
 }
-
-// syncFS makes everything written to the file system of path durable.
-func syncFS(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
-}

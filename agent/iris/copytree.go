@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"icm/agent/host"
 )
 
 // racy is how young a change may be for its time to prove nothing: a file
@@ -54,7 +56,7 @@ func (c *treeCopy) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return syncFS(c.dst)
+	return host.SyncFS(c.dst)
 }
 
 // gone reports whether an error only says that a live source has moved on.

@@ -2,9 +2,11 @@ package tasks
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"icm/agent/engine"
+	"icm/agent/host"
 	"icm/agent/iris"
 	"icm/agent/unit"
 	"icm/internal/cpf"
@@ -16,8 +18,27 @@ func irisUnit(d Deps) engine.Kind {
 	return engine.Kind{Look: d.lookUnit, Do: d.doUnit, Undo: d.undoUnit}
 }
 
+// checkUnit refuses what would be another line, or another command, of a unit.
+func checkUnit(i kind.Unit) error {
+	if err := iris.CheckName(i.Name); err != nil {
+		return err
+	}
+	if i.Owner != "" && !host.ValidAccountName(i.Owner) {
+		return fmt.Errorf("%q cannot be the name of an account", i.Owner)
+	}
+	for _, path := range append([]string{i.Dir}, i.Mounts...) {
+		if strings.ContainsAny(path, "\n\r\x00") {
+			return fmt.Errorf("%q cannot be a directory of an instance", path)
+		}
+	}
+	return nil
+}
+
 // unitText is what the unit of an instance must say, once it is installed.
 func (d Deps) unitText(ctx context.Context, i kind.Unit) (string, error) {
+	if err := checkUnit(i); err != nil {
+		return "", err
+	}
 	in, err := d.find(ctx, i.Name)
 	if err != nil {
 		return "", err

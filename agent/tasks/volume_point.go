@@ -19,6 +19,11 @@ func checkVolume(v kind.Volume) error {
 	if !filepath.IsAbs(p) || filepath.Clean(p) != p || p == "/" || strings.ContainsAny(p, "\n\r") {
 		return fmt.Errorf("mount point %q must be an absolute path below the root", p)
 	}
+	for _, word := range []string{v.Device, v.Purpose, v.Label} { // they stand in a unit file
+		if strings.ContainsAny(word, "\n\r\x00") {
+			return fmt.Errorf("%q must be one line", word)
+		}
+	}
 	if v.Device == "" {
 		return fmt.Errorf("no device is given for %s", v.MountPoint)
 	}
