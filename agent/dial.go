@@ -41,15 +41,19 @@ func connect(ctx context.Context, socket string, limit time.Duration) (*net.Unix
 	defer cancel()
 	tick := time.NewTicker(dialPause)
 	defer tick.Stop()
+	var last error // not what running out of time looks like
 	for {
 		conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 		if err == nil {
 			return conn.(*net.UnixConn), nil
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("the agent's service does not answer at %s, after %s: %w", socket, limit, err)
+			return nil, fmt.Errorf("the agent's service does not answer at %s, after %s: %w", socket, limit, last)
 		}
 	}
 }
