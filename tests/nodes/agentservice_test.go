@@ -61,9 +61,9 @@ func TestTheAgentIsAServiceThatSystemdKeeps(t *testing.T) {
 		t.Run("its file system is "+bad.name, func(t *testing.T) {
 			s := s.in(t)
 			s.inside(dm, "mount -t tmpfs -o "+bad.options+" test /usr/local/lib")
-			r := s.with(icm, well).icm("ps")
+			r := s.with(icm, well).icm("plan", "start")
 			s.inside(dm, "umount /usr/local/lib")
-			s.wantRefusal(result{err: r.out + r.err, status: r.status}, 1, bad.says, bad.hint)
+			s.wantRefusal(result{err: r.out + r.err, status: r.status}, 3, bad.says, bad.hint)
 			if s.agentOn(dm) == "" {
 				t.Error("the agent that was there does not answer any more")
 			}
