@@ -91,6 +91,11 @@ func (r *runEnv) Progress(p wire.Progress) {
 		return
 	}
 	p.Note = r.stars.Replace(p.Note)
+	if p.Waiting != nil {
+		w := *p.Waiting
+		w.Last = r.stars.Replace(w.Last)
+		p.Waiting = &w
+	}
 	r.e.tellProgress(p)
 }
 

@@ -77,6 +77,12 @@ func (t *Task) Progress(done, total int64, unit, note string) {
 	t.env.Progress(wire.Progress{Change: t.Change, Task: t.ID, Done: done, Total: total, Unit: unit, Note: note})
 }
 
+// Waits tells how a wait stands, as progress of time.
+func (t *Task) Waits(w wire.Waiting) {
+	t.env.Progress(wire.Progress{Change: t.Change, Task: t.ID, Unit: "seconds", Note: w.Last, Waiting: &w,
+		Done: int64(w.Lasted / time.Second), Total: int64((w.Lasted + w.Left) / time.Second)})
+}
+
 // Note records v under key before it returns, so that Undo, or Do after a
 // crash, finds it with Load. v is kept as JSON and must not hold secrets.
 func (t *Task) Note(key string, v any) error {

@@ -181,7 +181,7 @@ func (r *runEnv) pause(ctx context.Context, again *Retry, began, deadline time.T
 	if left <= 0 {
 		return fmt.Errorf("still %w after %s", again, time.Since(began).Round(time.Second))
 	}
-	if err := r.waiting(r.stars.Replace(again.Waiting), undo); err != nil {
+	if err := r.waiting(r.stars.Replace(again.Waiting)+"; until "+deadline.Format(time.TimeOnly)+" at the latest", undo); err != nil {
 		return err
 	}
 	timer := time.NewTimer(min(left, longestPause, max(again.After, shortestPause)))

@@ -71,9 +71,8 @@ func (n *Node) Force(ctx context.Context, in wire.Instance) error {
 // Wait is one wait for an instance: until when, and who is told how it goes.
 type Wait struct {
 	Deadline time.Time
-	// Tell gets, at every look, how long the wait has lasted and the value
-	// last seen. nil tells nobody.
-	Tell func(waited time.Duration, seen string)
+	// Tell gets the wait as it stands at every look. nil tells nobody.
+	Tell func(w wire.Waiting)
 }
 
 // UntilReady waits until an instance serves: it runs, is not hung, a failover
@@ -159,7 +158,8 @@ func (n *Node) until(ctx context.Context, w Wait, what string, look func(context
 			seen = now
 		}
 		if w.Tell != nil {
-			w.Tell(time.Since(begun), seen)
+			w.Tell(wire.Waiting{For: "for " + what, Last: seen, Lasted: time.Since(begun), Left: time.Until(w.Deadline),
+				Clears: "it ends by itself; messages.log of the instance says what it is at"})
 		}
 		if err := n.pause(ctx); err != nil {
 			return fmt.Errorf("waited %s for %s, last seen: %s: %w", time.Since(begun).Round(time.Second), what, seen, err)

@@ -77,9 +77,7 @@ func wait(t *engine.Task, seconds int) iris.Wait {
 	if seconds > 0 {
 		limit = time.Duration(seconds) * time.Second
 	}
-	return iris.Wait{Deadline: time.Now().Add(limit), Tell: func(waited time.Duration, seen string) {
-		t.Progress(int64(waited/time.Second), int64(limit/time.Second), "seconds", seen)
-	}}
+	return iris.Wait{Deadline: time.Now().Add(limit), Tell: t.Waits}
 }
 
 // halt stops an instance whatever it takes, for an instance whose memory nobody

@@ -40,8 +40,10 @@ func (l *liveLines) event(ev deploy.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch ev.Kind {
-	case deploy.Starting, deploy.Waiting:
+	case deploy.Starting:
 		l.set(ev.Subject, ev.Text)
+	case deploy.Waiting:
+		l.set(ev.Subject, "waiting "+ev.Text)
 	case deploy.Finished, deploy.Failed:
 		l.remove(ev.Subject)
 	}

@@ -99,3 +99,13 @@ func TestALiveLineShowsHowFarANodeIs(t *testing.T) {
 	l.move(deploy.Event{Subject: "b", Text: "Wait", Progress: wire.Progress{Done: 7, Unit: "seconds", Note: "starting"}})
 	same(t, "the screen", strings.Join(s.rows, "\n"), "  a  Fetch [##########..........] 5.0 MiB of 10.0 MiB\n  b  Wait 7 seconds starting")
 }
+
+func TestAWaitIsALineForGoodAndTheNodesLiveLine(t *testing.T) {
+	s := &screen{columns: 200}
+	c := &console{out: s, log: slog.New(slog.DiscardHandler), live: &liveLines{w: s}}
+	text := "until the agent answers again; last seen: no answer; for 12s now, until 12:15:12 at the latest; bring the node up"
+	c.Report(deploy.Event{Kind: deploy.Waiting, Subject: "a", Text: text})
+	same(t, "the screen", strings.Join(s.rows, "\n"), "a: waiting: "+text+"\n  a  waiting "+text)
+	c.close()
+	same(t, "what stays", strings.Join(s.rows, "\n"), "a: waiting: "+text)
+}

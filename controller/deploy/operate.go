@@ -219,9 +219,8 @@ func (j *Job) settleOld(ctx context.Context, nodes map[string]Node, which []stat
 			if cs.Status.Ended() {
 				continue
 			}
-			j.World.Report.Report(Event{Kind: Waiting, Subject: name, Text: fmt.Sprintf("for %q, which an earlier icm began, to end", cs.Change.Summary)})
-			if _, err := follow(ctx, nodes[name], cs.Change, 0, j.World.Report, name); err != nil {
-				return fromAgent(err)
+			if err := j.waitFor(ctx, nodes[name], cs.Change, name); err != nil {
+				return err
 			}
 		}
 		return nil

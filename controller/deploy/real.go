@@ -150,7 +150,7 @@ func (c connector) connect(ctx context.Context, a Address) (Node, error) {
 		return nil, err
 	}
 	told := func(w remote.Waiting) {
-		c.report.Report(Event{Kind: Waiting, Subject: a.Machine, Text: fmt.Sprintf("until %s; last: %s; for at most %s", w.Name, w.Last, w.Left.Round(time.Second))})
+		tellWaiting(c.report, a.Machine, wire.Waiting{For: "until " + w.Name, Last: w.Last, Lasted: w.Lasted, Left: w.Left, Clears: w.Clears})
 	}
 	opts := remote.ConnectOptions{Wait: remote.Wait{Told: told}, Again: remote.Wait{Told: told}}
 	if a.Patient {

@@ -15,7 +15,8 @@ const (
 	Failed
 	// Moved is how far a piece of work is.
 	Moved
-	// Waiting says what is waited for, until when, and what was last seen.
+	// Waiting says what is waited for, what was last seen, for how long, until
+	// when, and what would end it.
 	Waiting
 	// Said is a line for the operator, Warned one that should be heeded.
 	Said
@@ -37,6 +38,8 @@ type Event struct {
 	Preposition string
 	Progress    wire.Progress // of Moved
 	Err         error         // of Failed
+	// Waiting is what Text says in words; nil where only the words are known.
+	Waiting *wire.Waiting
 }
 
 // Reporter is told what happens. It may be called from many goroutines.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"icm/controller/remote"
@@ -279,6 +280,7 @@ type follower struct {
 	node   string
 	mu     sync.Mutex
 	begun  map[string]bool // words that were said to begin
+	waits  waits
 	// undoing: errors are no longer those of the work itself.
 	undoing bool
 }
@@ -289,6 +291,9 @@ func (f *follower) item(it wire.Item) error {
 	switch {
 	case it.Progress != nil:
 		f.report.Report(Event{Kind: Moved, Subject: f.node, Progress: *it.Progress, Text: f.summary(it.Progress.Task)})
+		if w := it.Progress.Waiting; w != nil && f.waits.due(*w) {
+			tellWaiting(f.report, f.node, *w)
+		}
 	case it.Event != nil:
 		f.event(*it.Event)
 	}
@@ -314,6 +319,8 @@ func (f *follower) event(ev wire.Event) {
 		if info.Done != "" && !f.again(i) {
 			f.report.Report(Event{Kind: Finished, Subject: f.node, Preposition: "on", Text: info.Done})
 		}
+	case wire.StatusWait:
+		f.report.Report(Event{Kind: Waiting, Subject: f.node, Text: strings.TrimPrefix(ev.Line, "waiting ")})
 	case wire.StatusError:
 		text := fmt.Sprintf("stopped at %q", f.change.Tasks[i].Summary)
 		if f.undoing {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"icm/internal/hint"
 )
 
 // Wait says how long to wait for a node, and what for.
@@ -23,9 +25,11 @@ type Wait struct {
 
 // Waiting is one look of a wait that was not over yet.
 type Waiting struct {
-	Name string        // what is waited for
-	Last string        // what was seen last
-	Left time.Duration // until it is given up
+	Name   string        // what is waited for
+	Last   string        // what was seen last
+	Lasted time.Duration // so far
+	Left   time.Duration // until it is given up
+	Clears string        // what would end it
 }
 
 // DialUntilUp dials until it works, until waiting does not help, or until the
@@ -49,7 +53,7 @@ func retry[T any](ctx context.Context, w Wait, name string, try func(context.Con
 			return got, fmt.Errorf("waited %s: %w", w.For, err)
 		}
 		if w.Told != nil {
-			w.Told(Waiting{Name: name, Last: err.Error(), Left: left})
+			w.Told(Waiting{Name: name, Last: err.Error(), Lasted: w.For - left, Left: left, Clears: clears(err)})
 		}
 		if err := sleep(ctx, min(jitter(pause), left)); err != nil {
 			return got, err
@@ -60,6 +64,14 @@ func retry[T any](ctx context.Context, w Wait, name string, try func(context.Con
 
 func (w Wait) goesOn(err error) bool {
 	return WaitingHelps(err) || w.Auth && errors.Is(err, ErrAuth)
+}
+
+// clears says what would end a wait: what the error itself advises, if it does.
+func clears(err error) string {
+	if h := hint.Of(err); h != "" {
+		return h
+	}
+	return "bring the node, its network and its sshd up"
 }
 
 // jitter keeps two hundred nodes that failed together from being tried

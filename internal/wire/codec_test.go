@@ -28,7 +28,8 @@ func golden() map[string]any {
 	change := Change{ID: "c1", Operation: "o1", Plan: "d1", Summary: "Install", OnError: Undo, Tasks: []Task{task}}
 	look := Look{Satisfied: true, Diffs: []Diff{{What: "w", Before: "b", After: "a"}}, Refused: "r", Hint: "h", Bind: "b"}
 	event := Event{Seq: 9, Time: at, Change: "c1", Task: "1", Status: StatusError, Line: "l", Error: "e", Hint: "h"}
-	progress := Progress{Change: "c1", Task: "1", Done: 1, Total: 2, Unit: "bytes", Note: "n"}
+	progress := Progress{Change: "c1", Task: "1", Done: 1, Total: 2, Unit: "bytes", Note: "n",
+		Waiting: &Waiting{For: "f", Last: "l", Lasted: time.Second, Left: time.Minute, Clears: "c"}}
 	inst := Instance{Name: "IRIS", Dir: "/d", Version: "v", Status: "running", Since: "s", CPF: "c", SuperServer: "1972",
 		WebServer: "52773", JDBCGateway: "0", Health: "ok", Product: "IRIS", MirrorType: "Failover", MirrorStatus: "Primary", DataDir: "/dd", SuperServers: "1972"}
 	state := ChangeState{Change: change, Status: StatusError, Error: "e", Hint: "h",

@@ -136,6 +136,8 @@ type Progress struct {
 	Total  int64  `msgpack:"total"` // 0 when not known
 	Unit   string `msgpack:"unit"`  // "bytes", "seconds", "files"
 	Note   string `msgpack:"note,omitempty"`
+	// Waiting explains progress that is only time going by.
+	Waiting *Waiting `msgpack:"waiting,omitempty"`
 }
 
 // ChangesRequest asks for the changes an agent knows.
