@@ -7,8 +7,8 @@ import (
 	"icm/internal/wire"
 )
 
-// diedAfter is how long an instance that was started may be down until it is
-// given up. One that starts is not down; one that systemd starts at boot may be
+// diedAfter is how long an instance that was started may be down, or crashed,
+// until it is given up. One that starts is not down; one that systemd starts at boot may be
 // for a moment.
 const diedAfter = 15 * time.Second
 
@@ -20,7 +20,7 @@ type watch struct {
 
 // died is an error once the instance has been down for too long.
 func (w *watch) died(in wire.Instance) error {
-	if !Down(in) {
+	if !Down(in) && !Crashed(in) {
 		w.since = time.Time{}
 		return nil
 	}
@@ -28,7 +28,7 @@ func (w *watch) died(in wire.Instance) error {
 		w.since = time.Now()
 	}
 	if down := time.Since(w.since); down >= w.n.DiedAfter {
-		return fmt.Errorf("it was started and is down again, for %s now", down.Round(time.Second))
+		return fmt.Errorf("it was started and is %q now, for %s", in.Status, down.Round(time.Second))
 	}
 	return nil
 }

@@ -497,11 +497,11 @@ func TestAnInstanceThatDiedIsNotWaitedFor(t *testing.T) {
 			if looks++; looks < 3 {
 				return "IRIS^/i^1^running, since x^iris.cpf^^^^alert^IRIS\n", 0
 			}
-			return "IRIS^/i^1^down, last used x^iris.cpf^^^^^IRIS\n", 0
+			return "IRIS^/i^1^crashed, last used x^iris.cpf^^^^^IRIS\n", 0
 		})
 		n.DiedAfter = 20 * time.Millisecond
 		err := wait(n, t.Context(), "IRIS", Wait{Deadline: time.Now().Add(time.Minute)})
-		if err == nil || !strings.Contains(err.Error(), "it was started and is down again") {
+		if err == nil || !strings.Contains(err.Error(), "it was started and is \"crashed\" now") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

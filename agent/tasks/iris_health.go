@@ -68,7 +68,7 @@ func (d Deps) startAgain(ctx context.Context, t *engine.Task, in wire.Instance) 
 	if !rerun {
 		return t.Note("waiting", true)
 	}
-	if !iris.Down(in) {
+	if !iris.Down(in) && !iris.Crashed(in) {
 		return nil
 	}
 	t.Logf("%s went down with the node; starting it", in.Name)
