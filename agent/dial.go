@@ -47,7 +47,7 @@ func connect(ctx context.Context, socket string, limit time.Duration) (*net.Unix
 		if err == nil {
 			return conn.(*net.UnixConn), nil
 		}
-		if last == nil || ctx.Err() == nil {
+		if timeout := net.Error(nil); last == nil || !errors.As(err, &timeout) || !timeout.Timeout() {
 			last = err
 		}
 		select {
