@@ -54,6 +54,11 @@ func TestKitsOf2018ComeFromAWebServerAndAreInstalledTheClassicWay(t *testing.T) 
 			equal(s.t, "the status of "+row["MachineName"], row["Status"], "not installed")
 		}
 	})
+	s.step("an application server without its data server is refused", func(s *site) {
+		s.set("KitSHA256", "")
+		s.wantRefusal(s.icm("install", "-role", "AM"), 3, "node "+am+": "+s.address(dm)+":51773 cannot be reached: .*connection refused")
+		equal(s.t, "the status", s.ps()[am]["Status"], "not installed")
+	})
 	s.stage("install installs", func(s *site) {
 		data, err := os.ReadFile(kit(s.t, "IRIS-2018.2.0"))
 		if err != nil {
