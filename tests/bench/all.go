@@ -80,11 +80,17 @@ func benchAll(ctx context.Context, s settings) (err error) {
 	defer func() { err = errors.Join(err, restore()) }()
 	// The first site makes the root file system that light nodes use too. Its
 	// agents then rest until everything else is measured.
-	b.onLab(ctx, "MAIN", `[{"Role": "DM"}, {"Role": "AM", "Count": 2}]`, func(ctx context.Context, l *labSite) {
-		b.mainJob(ctx, l)
+	others := func() {
 		b.onLab(ctx, "MANY", fmt.Sprintf(`[{"Role": "DM"}, {"Role": "AM", "Count": %d}]`, s.lab-1), b.manyNodes)
 		b.onFarm(ctx)
 		b.add(ctx, "The engine, nothing to do", engine)
+	}
+	if !s.wants("MAIN") {
+		others()
+	}
+	b.onLab(ctx, "MAIN", `[{"Role": "DM"}, {"Role": "AM", "Count": 2}]`, func(ctx context.Context, l *labSite) {
+		b.mainJob(ctx, l)
+		others()
 		b.add(ctx, "The agent", func(ctx context.Context, s settings, sec *section) error {
 			return agentAtRest(ctx, s, l, b.resting, sec)
 		})
@@ -92,6 +98,7 @@ func benchAll(ctx context.Context, s settings) (err error) {
 	if ctx.Err() != nil {
 		return errors.Join(ctx.Err(), b.failed)
 	}
+	b.sections = append(b.sections, untestedSection())
 	return errors.Join(write(s.out, append(about, versions), b.sections), b.failed)
 }
 

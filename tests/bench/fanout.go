@@ -29,7 +29,7 @@ func always(runs int) func(int) int { return func(int) int { return runs } }
 // fewer saves time with tools that need much of it.
 func fewer(small, big int) func(int) int {
 	return func(n int) int {
-		if n > 64 {
+		if n > 16 {
 			return big
 		}
 		return small

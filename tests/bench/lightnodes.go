@@ -81,6 +81,9 @@ func freeSubnet() (netip.Prefix, error) {
 // caller stops the farm, also when this fails.
 func startFarm(ctx context.Context, dir, image, agent string, n int) (*farm, error) {
 	f := &farm{dir: dir}
+	if err := removeBridge(); err != nil {
+		return f, err
+	}
 	subnet, err := freeSubnet()
 	if err != nil {
 		return f, err
@@ -220,11 +223,16 @@ func (f *farm) stop() error {
 	for _, n := range f.nodes {
 		_ = n.cmd.Wait() // it was killed
 	}
-	if _, statErr := os.Stat(filepath.Join("/sys/class/net", bridge)); statErr == nil {
-		out, delErr := exec.Command("ip", "link", "delete", bridge).CombinedOutput()
-		if delErr != nil {
-			err = errors.Join(err, fmt.Errorf("cannot remove the bridge: %w: %s", delErr, out))
-		}
+	return errors.Join(err, removeBridge())
+}
+
+// removeBridge removes the bridge, also one that a killed bench left.
+func removeBridge() error {
+	if _, err := os.Stat(filepath.Join("/sys/class/net", bridge)); err != nil {
+		return nil
 	}
-	return err
+	if out, err := exec.Command("ip", "link", "delete", bridge).CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot remove the bridge: %w: %s", err, out)
+	}
+	return nil
 }

@@ -95,6 +95,14 @@ func (s *section) write(b *strings.Builder) {
 	}
 }
 
+// untestedSection names the budgets that nothing here is measured against.
+func untestedSection() *section {
+	sec := &section{title: "Not measured"}
+	sec.budget("a kit to N nodes on links of rate R", "≤ 1.1 × one node alone; each byte sent at most twice", "-", "-", untested)
+	sec.note("A kit to many nodes: nodes do not pass kits on to each other. Each fetches the kit from KitURL by itself, and `icm scp` sends it to each from here, so the time grows with the number of nodes wherever one link is shared.")
+	return sec
+}
+
 // machine describes where it was measured, without naming it.
 func machine() []string {
 	memory, _ := readField("/proc/meminfo", "MemTotal")
