@@ -38,6 +38,10 @@ type Instance struct {
 	accepting time.Time // sessions are refused before
 	ended     chan struct{}
 	endOnce   sync.Once
+
+	// lockFile stays open for as long as the process lives; were it garbage
+	// collected, the lock would go with it.
+	lockFile *os.File
 }
 
 func (i *Instance) mgr() string { return i.reg.Mgr() }

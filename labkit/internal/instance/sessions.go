@@ -132,7 +132,7 @@ func (c *conversation) stop() {
 		c.exit(1)
 		return
 	}
-	lockFile.Close() // whoever reads the answer finds the instance down
+	c.i.lockFile.Close() // whoever reads the answer finds the instance down
 	c.exit(0)
 	c.i.end()
 }
