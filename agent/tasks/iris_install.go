@@ -103,20 +103,7 @@ func (d Deps) doInstall(ctx context.Context, t *engine.Task) error {
 	if err := t.Note("began", true); err != nil {
 		return err
 	}
-	if rec.Installing {
-		t.Logf("removing what an interrupted installation left in %s", a.Dir)
-		if err := d.wipe(ctx, t, a.Instance, a.Dir); err != nil {
-			return err
-		}
-	}
-	brought := rec.Brought // what an interrupted installation put there was brought too
-	if !rec.Installing {
-		if brought, err = d.absent(); err != nil {
-			return err
-		}
-	}
-	rec = iris.Record{Name: a.Instance, Dir: a.Dir, Installing: true, Brought: brought}
-	if err := d.IRIS.Remember(rec); err != nil {
+	if rec, err = d.clearTarget(ctx, t, a, rec); err != nil {
 		return err
 	}
 	i := iris.Installer{Args: a, KitDir: dir, Password: iris.Throwaway()}
@@ -125,6 +112,24 @@ func (d Deps) doInstall(ctx context.Context, t *engine.Task) error {
 	}
 	rec.Installing = false
 	return d.IRIS.Remember(rec)
+}
+
+// clearTarget removes what an interrupted installation left, and remembers that
+// an installation is under way, and what it is going to bring.
+func (d Deps) clearTarget(ctx context.Context, t *engine.Task, a kind.Install, rec iris.Record) (iris.Record, error) {
+	brought := rec.Brought // what an interrupted installation put there was brought too
+	var err error
+	if rec.Installing {
+		t.Logf("removing what an interrupted installation left in %s", a.Dir)
+		err = d.wipe(ctx, t, a.Instance, a.Dir)
+	} else {
+		brought, err = d.absent()
+	}
+	if err != nil {
+		return rec, err
+	}
+	rec = iris.Record{Name: a.Instance, Dir: a.Dir, Installing: true, Brought: brought}
+	return rec, d.IRIS.Remember(rec)
 }
 
 func (d Deps) undoInstall(ctx context.Context, t *engine.Task) error {
