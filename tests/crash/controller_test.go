@@ -103,14 +103,18 @@ func (c *controller) pass() {
 // Report implements deploy.Reporter.
 func (c *controller) Report(ev deploy.Event) {
 	if ev.Kind == deploy.Moved {
-		return // how many there are is a matter of time
+		return
 	}
 	if ev.Err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %s: %v\n", ev.Subject, ev.Text, ev.Err)
 	} else {
 		fmt.Fprintf(os.Stderr, "%s: %s\n", ev.Subject, ev.Text)
 	}
-	c.pass()
+	switch ev.Kind {
+	case deploy.Recorded, deploy.Waiting: // how many there are is a matter of time
+	default:
+		c.pass()
+	}
 }
 
 func (c *controller) nodeDir(machine string) string {
