@@ -25,7 +25,6 @@ type site struct {
 	settings map[string]settings
 	// licenses are the key files' contents by node.
 	licenses map[string][]byte
-	warnings []string
 }
 
 // site reads everything and checks that it belongs together.

@@ -197,8 +197,9 @@ func untouched(ctx context.Context, err error) error {
 // node that was not asked.
 func unreachable(err error) error {
 	var nodes *NodeErrors
-	if !errors.As(err, &nodes) {
-		return err
+	var fenced *FencedError
+	if !errors.As(err, &nodes) || errors.As(err, &fenced) {
+		return err // somebody else has the deployment: that has a status of its own
 	}
 	r := &RefusedError{Text: "nothing was changed: not every node can be worked on"}
 	for _, ne := range nodes.Errs {

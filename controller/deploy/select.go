@@ -20,7 +20,8 @@ type Selection struct {
 func (s Selection) matcher() (func(machine, role string) bool, error) {
 	role := strings.ToUpper(s.Role)
 	if role != "" && role != "LB" && !slices.Contains(spec.Roles, role) {
-		return nil, hint.New(fmt.Errorf("Unrecognized role '%s'", s.Role), "roles: "+strings.Join(spec.Roles, ", ")) //nolint:staticcheck // the guide's words, C.1
+		//lint:ignore ST1005 the guide's words, C.1
+		return nil, hint.New(fmt.Errorf("Unrecognized role '%s'", s.Role), "roles: "+strings.Join(spec.Roles, ", "))
 	}
 	re, err := regexp.Compile("^(?:" + s.Machine + ")$")
 	if err != nil {
