@@ -93,6 +93,7 @@ func (f *fanout) warm(ctx context.Context, n int) (c costs, err error) {
 			err = removeErr
 		}
 	}()
+	// clush reads a doubled % as one.
 	options := []string{"-o", "ControlMaster=auto", "-o", "ControlPersist=120", "-o", "ControlPath=" + filepath.Join(f.dir, "m-%h")}
 	for run := range 4 {
 		m, err := must(g.measure(ctx, f.dir, nil, clush(f, n, options...)...))
