@@ -47,11 +47,7 @@ func newLab(t *testing.T) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(work); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { removeWork(t, work) })
 	l := &lab{t: t, work: work, kits: filepath.Join(work, "kits")}
 	if out, err := exec.CommandContext(t.Context(), "go", "run", "icm/labkit/cmd/mkkits", "-o", l.kits).CombinedOutput(); err != nil {
 		t.Fatalf("cannot make the kits: %v\n%s", err, out)
@@ -73,6 +69,19 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// removeWork deletes the working directory. The kernel takes a moment to let go
+// of the file systems of nodes that were killed.
+func removeWork(t *testing.T, work string) {
+	var err error
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if err = os.RemoveAll(work); err == nil {
+			return
+		}
+		runtime.Gosched()
+	}
+	t.Error(err)
 }
 
 // sweep removes what tests left that were killed themselves: it takes memory.
@@ -132,21 +141,28 @@ func (l *lab) run(p point, save bool) (res siteResult, err error) {
 
 // undisturbed runs a scenario twice without harm: the first is the reference,
 // and tells the points; the second what differs from run to run.
-func (l *lab) undisturbed(sc scenario) reference {
-	l.t.Helper()
+func (l *lab) undisturbed(sc scenario) (reference, error) {
 	var two [2]siteResult
+	var errs [2]error
+	var runs sync.WaitGroup
 	for i := range two {
-		res, err := l.run(point{Scenario: sc.Name}, i == 1)
-		if err != nil || res.Trouble != "" {
-			l.t.Fatalf("%s does not even work undisturbed: %v %s\n%s", sc.Name, err, res.Trouble, res.Said)
-		}
-		two[i] = res
+		runs.Go(func() {
+			res, err := l.run(point{Scenario: sc.Name}, i == 1)
+			if err != nil || res.Trouble != "" {
+				errs[i] = fmt.Errorf("%s does not even work undisturbed: %v %s\n%s", sc.Name, err, res.Trouble, res.Said)
+			}
+			two[i] = res
+		})
+	}
+	runs.Wait()
+	if err := errors.Join(errs[:]...); err != nil {
+		return reference{}, err
 	}
 	ref := reference{two[0], volatileFiles(two[0].State, two[1].State)}
 	if diff := difference(ref.State, two[1].State, ref.volatile); len(diff) > 0 {
-		l.t.Fatalf("two undisturbed runs of %s differ:\n%s", sc.Name, strings.Join(diff, "\n"))
+		return ref, fmt.Errorf("two undisturbed runs of %s differ:\n%s", sc.Name, strings.Join(diff, "\n"))
 	}
-	return ref
+	return ref, nil
 }
 
 // points are all points of a scenario: every record of every node, in every
@@ -277,16 +293,50 @@ func (l *lab) references(only string) (map[string]reference, []point) {
 			need[name], name = true, sc.Base
 		}
 	}
-	refs := map[string]reference{}
+	refs := l.undisturbedAll(func(name string) bool { return only == "" || need[name] })
 	var all []point
 	for _, sc := range scenarios() {
-		if only != "" && !need[sc.Name] {
-			continue
+		if ref, ok := refs[sc.Name]; ok {
+			all = append(all, ref.points(sc)...)
 		}
-		refs[sc.Name] = l.undisturbed(sc)
-		all = append(all, refs[sc.Name].points(sc)...)
 	}
 	return refs, all
+}
+
+// undisturbedAll runs scenarios side by side, each when the one that it starts
+// from has been run.
+func (l *lab) undisturbedAll(wanted func(name string) bool) map[string]reference {
+	refs := map[string]reference{}
+	done := map[string]chan struct{}{}
+	for _, sc := range scenarios() {
+		done[sc.Name] = make(chan struct{})
+	}
+	var mu sync.Mutex
+	var runs sync.WaitGroup
+	for _, sc := range scenarios() {
+		runs.Go(func() {
+			defer close(done[sc.Name])
+			if !wanted(sc.Name) {
+				return
+			}
+			if sc.Base != "" {
+				<-done[sc.Base]
+			}
+			ref, err := l.undisturbed(sc)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				l.t.Error(err)
+				return
+			}
+			refs[sc.Name] = ref
+		})
+	}
+	runs.Wait()
+	if l.t.Failed() {
+		l.t.FailNow()
+	}
+	return refs
 }
 
 // sampleSize is how many points a test run takes: as many as fit in a minute.
