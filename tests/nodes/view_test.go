@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -105,13 +104,6 @@ func (s *site) address(machine string) string {
 	}
 	s.t.Fatalf("%s has no address", machine)
 	return ""
-}
-
-// lines are the sorted lines of a text.
-func lines(text string) []string {
-	out := strings.Split(strings.TrimSpace(text), "\n")
-	slices.Sort(out)
-	return out
 }
 
 // setting is what iris.cpf says on a node.
