@@ -48,7 +48,11 @@ func ansibleEnv(dir string) []string {
 }
 
 func clush(f *fanout, n int, options ...string) []string {
-	line := []string{"clush", "-b", "-f", "64", "-o", strings.Join(append([]string{"-F", filepath.Join(f.dir, configFile)}, options...), " ")}
+	return clushWith(f, configFile, n, options...)
+}
+
+func clushWith(f *fanout, config string, n int, options ...string) []string {
+	line := []string{"clush", "-b", "-f", "64", "-o", strings.Join(append([]string{"-F", filepath.Join(f.dir, config)}, options...), " ")}
 	return append(line, "-w", strings.Join(addresses(f.farm.hosts(n)), ","), uname)
 }
 

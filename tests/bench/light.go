@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -82,6 +83,9 @@ func (r connectedResult) judge(sec *section, spawned int, warm costs) {
 	sec.budget(fmt.Sprintf("bootstrap of %d nodes with nothing to do", r.Nodes), "one round trip", fmt.Sprintf("%d of %d in one session, %.1f s", r.Found, r.Nodes, r.ConnectWall), "-", verdict(r.Found == r.Nodes))
 }
 
+// mastersFile is the configuration that keeps connections open.
+const mastersFile = "ssh_config_masters"
+
 // warm runs clush through masters that are open already.
 func (f *fanout) warm(ctx context.Context, n int) (c costs, err error) {
 	g, err := newGroup("masters")
@@ -93,10 +97,17 @@ func (f *fanout) warm(ctx context.Context, n int) (c costs, err error) {
 			err = removeErr
 		}
 	}()
-	// clush reads a doubled % as one.
-	options := []string{"-o", "ControlMaster=auto", "-o", "ControlPersist=120", "-o", "ControlPath=" + filepath.Join(f.dir, "m-%h")}
+	// In a file of its own: a % on its command line means something to clush.
+	config, err := os.ReadFile(filepath.Join(f.dir, configFile))
+	if err != nil {
+		return c, err
+	}
+	masters := string(config) + "ControlMaster auto\nControlPersist 120\nControlPath " + filepath.Join(f.dir, "m-%h") + "\n"
+	if err := os.WriteFile(filepath.Join(f.dir, mastersFile), []byte(masters), 0o600); err != nil {
+		return c, err
+	}
 	for run := range 4 {
-		m, err := must(g.measure(ctx, f.dir, nil, clush(f, n, options...)...))
+		m, err := must(g.measure(ctx, f.dir, nil, clushWith(f, mastersFile, n)...))
 		if err != nil {
 			return c, err
 		}
