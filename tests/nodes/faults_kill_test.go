@@ -120,7 +120,7 @@ func (s *site) endState(machine string) string {
 			\( -name '*.log*' -o -name '*.lck' -o -name 'journal.*' -o -name '*.DAT' -o -name '*.pid' \
 			-o -name '*.dat' -o -name '20[0-9]*' -o -name '*.sock' \) -prune -o -printf '%p %y %m %u:%g %l\n' 2>/dev/null | sort
 		echo "--- iris.cpf"; grep -v -e ^PasswordHash= -e ^LastConvertTime= /usr/irissys/iris.cpf
-		echo "--- instances"; iris qlist | sed 's/since [^^]*//'
+		echo "--- instances"; iris qlist | sed 's/\(since\|last used\) [^^]*//'
 		echo "--- units"; for u in /etc/systemd/system/*iris* /etc/systemd/system/icm*; do echo "$u"; cat "$u" 2>/dev/null; done
 		systemctl is-enabled 'icm-iris*' 2>/dev/null; systemctl list-units --no-legend --plain '*iris*' | awk '{print $1, $3, $4}'
 		echo "--- left over"; ls -A /var/lib/icm-agent-kits /var/lib/icm-agent/kits /var/lib/icm-agent/secrets 2>/dev/null

@@ -70,7 +70,7 @@ func TestABadKitIsUndoneAndTheSameCommandWorksWithAGoodOne(t *testing.T) {
 		s.bringFile(good)
 		s.bringFile(madeKit(t, "broken-install"), am)
 		r := s.icm("install")
-		s.wantRefusal(r, 4, "node "+am+": Install IRIS .*cannot load system classes", "undone: .*Make accounts")
+		s.wantRefusal(r, 4, "node "+am+": .*Install IRIS .*cannot load system classes", "undone: .*Make accounts")
 		s.inside(am, "test ! -e /usr/irissys && ! iris qlist 2>/dev/null | grep -q .")
 		s.bringFile(good, am)
 		s.must("install")
@@ -85,7 +85,7 @@ func TestABadKitIsUndoneAndTheSameCommandWorksWithAGoodOne(t *testing.T) {
 		install.waitFor("Installing kit on " + am)
 		s.installerRuns(am)
 		s.inside(am, "fallocate -l 37m /usr/irissys/core")
-		s.wantRefusal(install.wait(), 4, "node "+am+": Install IRIS .*no space left on device", "hint: ")
+		s.wantRefusal(install.wait(), 4, "node "+am+": .*Install IRIS .*no space left on device", "hint: ")
 		s.inside(am, "rm -f /usr/irissys/core; umount /usr/irissys && rmdir /usr/irissys")
 		s.bringFile(good)
 		s.must("install")
@@ -123,7 +123,7 @@ func TestAFailedUpgradeBringsTheOldVersionBack(t *testing.T) {
 	s.must("sql", "-machine", dm, "-command", "CREATE TABLE Wards (Name VARCHAR(50))")
 	s.must("sql", "-machine", dm, "-command", "INSERT INTO Wards (Name) VALUES ('Paediatrics')")
 	s.must("stop")
-	before := map[string]string{dm: s.endState(dm) + s.sums(dm), am: s.endState(am) + s.sums(am)}
+	before := map[string]string{dm: s.version(dm), am: s.version(am)}
 	s.must("start")
 	good := kit(t, "IRIS-2023.1.1")
 	// old fails unless a machine has the old version again, as it was.
@@ -134,7 +134,7 @@ func TestAFailedUpgradeBringsTheOldVersionBack(t *testing.T) {
 			s.t.Errorf("%s has lost its data:\n%s", machine, out)
 		}
 		s.must("stop", "-machine", machine)
-		if after := s.endState(machine) + s.sums(machine); after != before[machine] {
+		if after := s.version(machine); after != before[machine] {
 			s.t.Errorf("%s is not what it was:\n%s", machine, difference(before[machine], after))
 		}
 		s.must("start", "-machine", machine)
@@ -147,9 +147,9 @@ func TestAFailedUpgradeBringsTheOldVersionBack(t *testing.T) {
 		t.Run(bad.name, func(t *testing.T) {
 			s := s.in(t)
 			s.bringFile(bad.kit)
-			bystander := s.inside(dm, "systemctl show -p MainPID -p ActiveEnterTimestamp iris-iris; pgrep -f 'irisdb IRIS'")
+			bystander := s.inside(dm, "systemctl show -p MainPID -p ActiveEnterTimestamp iris-iris; pgrep irisdb")
 			s.wantRefusal(s.icm("upgrade"), 1, bad.says, "undone: .*Upgrade IRIS from 2023.1.0.235.1|version 2023.1.0.235.1 (runs|is back)")
-			if now := s.inside(dm, "systemctl show -p MainPID -p ActiveEnterTimestamp iris-iris; pgrep -f 'irisdb IRIS'"); now != bystander {
+			if now := s.inside(dm, "systemctl show -p MainPID -p ActiveEnterTimestamp iris-iris; pgrep irisdb"); now != bystander {
 				t.Errorf("%s was touched: %s, before %s", dm, now, bystander)
 			}
 			old(s, am)
@@ -182,6 +182,16 @@ func TestAFailedUpgradeBringsTheOldVersionBack(t *testing.T) {
 	if out := s.must("upgrade"); !strings.Contains(out, "Nothing to do") {
 		t.Errorf("another upgrade finds something to do:\n%s", out)
 	}
+}
+
+// version is everything that an instance which is down consists of. A kit that
+// waits for the next try is no part of it.
+func (s *site) version(machine string) string {
+	s.t.Helper()
+	state := s.endState(machine)
+	before, after, _ := strings.Cut(state, "--- left over")
+	_, accounts, _ := strings.Cut(after, "--- accounts")
+	return before + accounts + s.sums(machine)
 }
 
 // sums are those of the databases' contents, of an instance that is down.
