@@ -319,3 +319,33 @@ func TestAnIdleConnectionHasTwoGoroutinesAtMost(t *testing.T) {
 		runtime.Gosched()
 	}
 }
+
+func TestAnAgentThatEndsBreaksTheLineAndBlamesNobody(t *testing.T) {
+	for range 50 { // the answer and the end of the line are two goroutines'
+		near, far := net.Pipe()
+		ctx, stop := context.WithCancel(t.Context())
+		begun, served := make(chan struct{}), make(chan error, 1)
+		go func() {
+			served <- Serve(ctx, far, "a", map[string]Handler{"hang": func(ctx context.Context, _ *Call) (any, error) {
+				close(begun)
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}})
+		}()
+		c, err := NewClient(near, "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		failed := make(chan error, 1)
+		go func() { failed <- c.Call(t.Context(), "hang", Hello{}, nil) }()
+		<-begun
+		stop()
+		var said *Error
+		if err := <-failed; err == nil || errors.As(err, &said) {
+			t.Fatalf("the call was answered: %v", err)
+		}
+		if err := <-served; err != nil {
+			t.Fatal(err)
+		}
+	}
+}

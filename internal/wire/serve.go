@@ -143,18 +143,25 @@ func (s *serverConn) begin(ctx context.Context, f Frame) error {
 	if len(s.calls) == maxCalls {
 		return fmt.Errorf("more than %d calls are open", maxCalls)
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	call, cancel := context.WithCancel(ctx)
 	s.calls[f.ID] = cancel
-	s.work.Go(func() { s.run(ctx, cancel, f) })
+	s.work.Go(func() {
+		defer cancel()
+		s.run(ctx, call, f)
+	})
 	return nil
 }
 
-func (s *serverConn) run(ctx context.Context, cancel context.CancelFunc, f Frame) {
-	defer cancel()
+// run answers a call. When the whole agent ends, a call that was cut off by that
+// is not answered: the controller sees the line end, comes back, and asks again.
+func (s *serverConn) run(all, ctx context.Context, f Frame) {
 	reply, err := s.call(ctx, f)
 	s.mu.Lock()
 	delete(s.calls, f.ID)
 	s.mu.Unlock()
+	if all.Err() != nil && errors.Is(err, context.Canceled) {
+		return
+	}
 	s.answer(context.WithoutCancel(ctx), f.ID, reply, err)
 }
 
