@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -294,7 +295,11 @@ func TestTheStateDirectoryOnAnotherMachineCarriesOn(t *testing.T) {
 		}
 	}
 	late := fails(t.Context(), t, s, deploy.VerbStop) // by the first icm
-	holds(t, refusals(t, late)[0].Text, "somebody else took over")
+	var fenced *deploy.FencedError
+	if !errors.As(late, &fenced) {
+		t.Errorf("the first icm was not fenced out: %v", late)
+	}
+	holds(t, late.Error(), "somebody else took over")
 }
 
 // elsewhere makes a copy of a state directory look as if the icm that used it
