@@ -25,7 +25,7 @@ func TestBadNodesAreRefusedBeforeAnythingIsChanged(t *testing.T) {
 	s := newSite(t, pair, nil)
 	dm, am := s.machine("DM", 1), s.machine("AM", 2)
 	s.provision()
-	s.bring("IRIS-2023.1.0")
+	s.bringFile(kit(t, "IRIS-2023.1.0"))
 	good := s.defaults["KitURL"]
 	server := serveOn(t, s, dm)
 
@@ -65,8 +65,8 @@ func TestBadNodesAreRefusedBeforeAnythingIsChanged(t *testing.T) {
 		},
 		{
 			name:  "the kit is not on the node",
-			spoil: "mv /tmp/IRIS-* /var/tmp/", mend: "mv /var/tmp/IRIS-* /tmp/",
-			says: []string{"node NODE: .*there is no file /tmp/IRIS-2023", "hint: .*icm scp"},
+			spoil: "mv /var/tmp/IRIS-* /srv/", mend: "mv /srv/IRIS-* /var/tmp/",
+			says: []string{"node NODE: .*there is no file /var/tmp/IRIS-2023", "hint: .*icm scp"},
 		},
 		{
 			name:   "the kit is for another processor",
