@@ -48,6 +48,9 @@ func (l *Lab) Provision(ctx context.Context, req provider.Request, progress func
 
 // begin makes what all nodes share, and fills in what depends on this machine.
 func (l *Lab) begin(ctx context.Context, d *deployment.Deployment, wants []want) error {
+	if err := raiseInotify(inotifyInstances); err != nil {
+		return err
+	}
 	overlay, err := node.OverlayWorks(ctx, d.Dir())
 	if err != nil {
 		return err
