@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"time"
 )
@@ -46,6 +47,9 @@ func connect(ctx context.Context, socket string, limit time.Duration) (*net.Unix
 		conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 		if err == nil {
 			return conn.(*net.UnixConn), nil
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("the agent's service does not let this user in: %w", err) // waiting never helps
 		}
 		if timeout := net.Error(nil); last == nil || !errors.As(err, &timeout) || !timeout.Timeout() {
 			last = err

@@ -11,6 +11,7 @@ import (
 )
 
 func TestTheAgentIsAServiceThatSystemdKeeps(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, `[{"Role": "DM", "Count": "1"}]`, nil)
 	dm := s.machine("DM", 1)
 	s.provision()
@@ -72,6 +73,7 @@ func TestTheAgentIsAServiceThatSystemdKeeps(t *testing.T) {
 }
 
 func TestAChangeThatRunsGoesOnInTheNewAgent(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, `[{"Role": "DM", "Count": "1"}]`, nil)
 	dm := s.machine("DM", 1)
 	s.provision()
@@ -79,7 +81,7 @@ func TestAChangeThatRunsGoesOnInTheNewAgent(t *testing.T) {
 	s.bringFile(slowKit(t, kit(t, "IRIS-2023.1.0"), installerPause))
 	install := s.begin("install")
 	eventually(t, "the installer to run", time.Minute, func() (bool, string) {
-		seen := s.inside(dm, "pgrep -f irisinstall_silen[t] || true")
+		seen := s.inside(dm, "pgrep -f icm-agent-kit[s]/IRIS || true")
 		return seen != "", seen
 	})
 	if r := s.with(icm, well).icm("ps"); r.status != 0 {
@@ -89,7 +91,7 @@ func TestAChangeThatRunsGoesOnInTheNewAgent(t *testing.T) {
 		t.Fatalf("install ended with status %d", r.status)
 	}
 	s.settled(dm, "agent-well")
-	if left := s.inside(dm, "pgrep -f irisinstall_silen[t] || true"); left != "" {
+	if left := s.inside(dm, "pgrep -f icm-agent-kit[s]/IRIS || true"); left != "" {
 		t.Errorf("an installer is left: %s", left)
 	}
 	// The new agent is of no version that can be compared: bin/icm brings its own.

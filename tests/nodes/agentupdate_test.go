@@ -23,6 +23,7 @@ type update struct {
 }
 
 func TestAnAgentIsReplacedByOneThatWorksAndByNoOther(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, pair, nil)
 	s.provision()
 	icm := icmWith(t)

@@ -31,6 +31,7 @@ func with(fields map[string]any, more map[string]any) map[string]any {
 // Kits of the guide's own time have no configuration merge, other ports, and
 // a shorter iris qlist. They come from a web server that asks for a password.
 func TestKitsOf2018ComeFromAWebServerAndAreInstalledTheClassicWay(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, pair, with(noVolumes, map[string]any{"Namespace": "DB", "Tag": "OLD", "ISCglobals": "0,0,64,0,0,0"}))
 	dm, am := s.machine("DM", 1), s.machine("AM", 2)
 	s.provision()
@@ -139,6 +140,7 @@ func (s *site) downDigest(machine string) string {
 }
 
 func TestAKitOf2025StandsAlone(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, `[{"Role": "DM", "Count": "1"}]`, with(noVolumes, map[string]any{
 		"Tag": "NEW", "InitialSecurity": "LockedDown", "SSHPassword": "login-Canary-word",
 	}))

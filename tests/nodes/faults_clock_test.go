@@ -18,6 +18,7 @@ import (
 // that is an hour off: it is put to a real agent as the controller puts it.
 // That a failed check ends icm with status 3 is shown by the other bad nodes.
 func TestAClockThatIsAnHourOffIsFound(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, `[{"Role": "DM", "Count": "1"}]`, nil)
 	dm := s.machine("DM", 1)
 	s.provision()
@@ -65,6 +66,7 @@ func (s *site) agent(machine string) *wire.Client {
 }
 
 func TestANodeThatDiesDuringProvisionIsFinished(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, pair, nil)
 	dm, am := s.machine("DM", 1), s.machine("AM", 2)
 	provision := s.begin("provision")

@@ -23,6 +23,7 @@ type disturbance struct {
 }
 
 func TestAnInstallThatIsDisturbedEndsAsOneThatIsNot(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, pair, nil)
 	dm, am := s.machine("DM", 1), s.machine("AM", 2)
 	s.provision()

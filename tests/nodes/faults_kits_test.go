@@ -13,6 +13,7 @@ import (
 // undone, and the same command works when the kit is good.
 
 func TestABadKitIsUndoneAndTheSameCommandWorksWithAGoodOne(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, pair, map[string]any{"Namespace": "DB"})
 	dm, am := s.machine("DM", 1), s.machine("AM", 2)
 	s.provision()
@@ -115,6 +116,7 @@ func damagedKit(t *testing.T, original string) string {
 }
 
 func TestAFailedUpgradeBringsTheOldVersionBack(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, pair, map[string]any{"Namespace": "DB"})
 	dm, am := s.machine("DM", 1), s.machine("AM", 2)
 	s.provision()

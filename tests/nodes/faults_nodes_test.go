@@ -22,6 +22,7 @@ type badNode struct {
 }
 
 func TestBadNodesAreRefusedBeforeAnythingIsChanged(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, pair, nil)
 	dm, am := s.machine("DM", 1), s.machine("AM", 2)
 	s.provision()
@@ -118,6 +119,7 @@ func TestBadNodesAreRefusedBeforeAnythingIsChanged(t *testing.T) {
 		})
 	}
 
+	s.bring("IRIS-2023.1.0") // the node that was off has an empty /tmp since it started
 	s.must("install")
 	s.running("2023.1.0.235.1", dm, am)
 }

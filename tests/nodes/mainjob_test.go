@@ -30,6 +30,7 @@ type cluster struct {
 }
 
 func TestMainJobDataServerWithTwoApplicationServers(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, clusterOfThree, map[string]any{
 		"Namespace": "DB", "Tag": "MAIN", "ISCglobals": "0,0,64,0,0,0", "SystemMode": "TEST",
 		"LicenseDir": "licence", "LicenseKey": "stand-in.key",

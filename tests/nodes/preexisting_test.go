@@ -71,6 +71,7 @@ func (s *site) sshd(machine, setting string) string {
 const opsPassword = "canary-0ps-word"
 
 func TestPreExistingMachinesAreSetUpUsedAndLetGo(t *testing.T) {
+	t.Parallel()
 	lab := bareNodes(t, 2)
 	one, two := lab.machine("VM", 1), lab.machine("VM", 2)
 	lab.operator(one, opsPassword)

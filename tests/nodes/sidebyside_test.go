@@ -25,6 +25,7 @@ func (s *site) loginByPassword(machine, pass string) error {
 }
 
 func TestTwoDeploymentsSideBySideDoNotKnowEachOther(t *testing.T) {
+	t.Parallel()
 	one := newSite(t, `[{"Role": "DM", "Count": "1"}]`, with(noVolumes, map[string]any{"Tag": "ONE"}))
 	other := newSite(t, `[{"Role": "DM", "Count": "1"}]`, with(noVolumes, map[string]any{"Tag": "OTHER"}))
 	one.provision()

@@ -50,6 +50,7 @@ var foreigners = []foreign{
 }
 
 func TestNoByteOfAForeignDeviceIsWritten(t *testing.T) {
+	t.Parallel()
 	lab := bareNodes(t, 1)
 	node := lab.machine("VM", 1)
 	fields := map[string]any{}
