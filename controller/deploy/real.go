@@ -133,7 +133,7 @@ func (c connector) reach(ctx context.Context, a Address) (Shell, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := c.dialer.DialUntilUp(ctx, t, remote.Wait{})
+	conn, err := overReload(ctx, func() (*remote.Conn, error) { return c.dialer.DialUntilUp(ctx, t, remote.Wait{}) })
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func (c connector) connect(ctx context.Context, a Address) (Node, error) {
 	if a.Patient {
 		opts.Wait.For = firstWait
 	}
-	n, err := c.dialer.Connect(ctx, t, agents, opts)
+	n, err := overReload(ctx, func() (*remote.Node, error) { return c.dialer.Connect(ctx, t, agents, opts) })
 	if err != nil {
 		return nil, err
 	}
