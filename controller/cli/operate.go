@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"icm/controller/deploy"
 )
@@ -146,9 +147,13 @@ var planCommand = command{
 		o.operationOptions(fs)
 		extra.skipOption(fs)
 		fs.Var(&extra.removeData, "removeData", "for uninstall: delete the data of this `machine` too")
+		graph := fs.Bool("graph", false, "draw which nodes form what, as a Mermaid flowchart, from the files alone; needs no VERB")
 		return func(ctx context.Context, env *Env, args []string) error {
-			if len(args) != 1 {
-				return &usageError{"icm plan needs one verb", "icm plan install"}
+			if *graph && len(args) == 0 {
+				return o.work(ctx, env, "plan", printGraph)
+			}
+			if len(args) != 1 || *graph {
+				return &usageError{"icm plan needs one verb, or -graph and none", "icm plan install"}
 			}
 			verb, ok := deploy.ParseVerb(args[0])
 			if !ok {
@@ -167,6 +172,16 @@ var planCommand = command{
 			})
 		}
 	},
+}
+
+// printGraph draws the deployment.
+func printGraph(_ context.Context, job *deploy.Job, con *console) error {
+	text, err := job.Graph()
+	if err != nil {
+		return err
+	}
+	con.line("%s", strings.TrimSuffix(text, "\n"))
+	return nil
 }
 
 type planJSON struct {

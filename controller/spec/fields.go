@@ -90,10 +90,10 @@ const (
 )
 
 // Roles that an entry of the definitions file may have.
-var Roles = []string{"DM", "AM", "DS", "QS", "AR", "WS", "VM", "CN"}
+var Roles = []string{"DM", "AM", "DS", "QS", "DATA", "COMPUTE", "AR", "WS", "VM", "CN"}
 
 // irisRoles run an instance.
-var irisRoles = []string{"DM", "AM", "DS", "QS"}
+var irisRoles = []string{"DM", "AM", "DS", "QS", "DATA", "COMPUTE"}
 
 // Table is every field there is.
 var Table = slices.Concat(

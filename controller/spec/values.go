@@ -49,8 +49,8 @@ func (f *Field) checkEnum(value string) (proper, want, hint string) {
 		switch strings.ToUpper(value) {
 		case "LB":
 			hint = `remove the entry: a load balancer is made for an entry of AM, WS, VM or CN with "LoadBalancer": "true"`
-		case "DATA", "COMPUTE", "SAM", "BH":
-			hint = "this role of later ICM versions is not supported; use DM, AM, DS and QS"
+		case "SAM", "BH":
+			hint = "this role of later ICM versions is not supported: icm health watches the nodes, and BastionHost names a jump host"
 		}
 	}
 	proper, want, similar := checkWord(value, f.Values)

@@ -14,10 +14,10 @@ type Mirror struct {
 	Members []Node // primary, backup, asyncs
 }
 
-// mirrors gives the DM nodes, and each pair of DS nodes, their mirror. The
-// rules have been checked.
+// mirrors gives the DM nodes, each pair of DS nodes, and each group of DATA
+// nodes, their mirror. The rules have been checked.
 func (t *Topology) mirrors() {
-	dm, ds := 0, 0
+	dm, ds, data := 0, 0, 0
 	mirrorMap := t.mirrorMap()
 	for i := range t.Nodes {
 		n := &t.Nodes[i]
@@ -29,6 +29,9 @@ func (t *Topology) mirrors() {
 		case n.Role == "DS":
 			n.Mirror, n.Member = fmt.Sprintf("SHARD%d", ds/2+1), []Member{Primary, Backup}[ds%2]
 			ds++
+		case n.Role == "DATA":
+			n.Mirror, n.Member = fmt.Sprintf("DATA%d", data/len(mirrorMap)+1), mirrorMap[data%len(mirrorMap)]
+			data++
 		}
 	}
 }
@@ -36,7 +39,7 @@ func (t *Topology) mirrors() {
 // Mirrors are all mirrors, that of the DM nodes first.
 func (t *Topology) Mirrors() []Mirror {
 	var all []Mirror
-	for _, n := range slices.Concat(t.DataServers(), t.ShardServers()) {
+	for _, n := range slices.Concat(t.DataServers(), t.ShardServers(), t.DataNodes()) {
 		if n.Mirror == "" {
 			continue
 		}
@@ -49,9 +52,10 @@ func (t *Topology) Mirrors() []Mirror {
 	return all
 }
 
-// mirrorMap is what the DM nodes become, in their order.
+// mirrorMap is what the DM nodes, or the DATA nodes of one mirror, become, in
+// their order.
 func (t *Topology) mirrorMap() []Member {
-	servers := t.DataServers()
+	servers := append(t.DataServers(), t.DataNodes()...)
 	if len(servers) == 0 {
 		return nil
 	}

@@ -19,9 +19,9 @@ func installRank(n Node) (int, bool) {
 	switch n.Role {
 	case "AR":
 		return 0, true
-	case "DM", "DS":
+	case "DM", "DS", "DATA":
 		return 1 + memberRank(n.Member), true
-	case "AM", "QS":
+	case "AM", "QS", "COMPUTE":
 		return 4, true
 	case "WS":
 		return 5, true
@@ -36,9 +36,9 @@ func upgradeRank(n Node) (int, bool) {
 		return 0, true
 	case "WS":
 		return 1, true
-	case "AM", "QS":
+	case "AM", "QS", "COMPUTE":
 		return 2, true
-	case "DM", "DS":
+	case "DM", "DS", "DATA":
 		return 5 - memberRank(n.Member), true
 	default:
 		return 0, false

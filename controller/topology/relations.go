@@ -10,8 +10,35 @@ func (t *Topology) AppServers() []Node { return t.WithRole("AM") }
 // ShardServers are the DS nodes.
 func (t *Topology) ShardServers() []Node { return t.WithRole("DS") }
 
-// LicenseServers are the nodes that serve licenses to all others.
-func (t *Topology) LicenseServers() []Node { return t.DataServers() }
+// DataNodes are the DATA nodes of a node-level sharded cluster.
+func (t *Topology) DataNodes() []Node { return t.WithRole("DATA") }
+
+// ComputeNodes are the COMPUTE nodes of a node-level sharded cluster.
+func (t *Topology) ComputeNodes() []Node { return t.WithRole("COMPUTE") }
+
+// NodeLevel reports whether the deployment is a node-level sharded cluster.
+func (t *Topology) NodeLevel() bool { return len(t.DataNodes()) > 0 }
+
+// FirstDataNode is the DATA node on which the cluster is begun: node 1.
+func (t *Topology) FirstDataNode() (Node, bool) {
+	if nodes := t.DataNodes(); len(nodes) > 0 {
+		return nodes[0], true
+	}
+	return Node{}, false
+}
+
+// LicenseServers are the nodes that serve licenses to all others: the DM
+// nodes, or of a node-level cluster node 1 with the members of its mirror.
+func (t *Topology) LicenseServers() []Node {
+	if !t.NodeLevel() {
+		return t.DataServers()
+	}
+	first := t.DataNodes()[0]
+	if first.Mirror == "" {
+		return []Node{first}
+	}
+	return t.MirrorOf(first).Members
+}
 
 // Arbiter is the AR node.
 func (t *Topology) Arbiter() (Node, bool) {
@@ -31,6 +58,17 @@ func (t *Topology) Mirrored() bool {
 	return len(servers) > 0 && servers[0].Member != NotMirrored
 }
 
+// MirrorOf is the mirror that a node belongs to; without members when it
+// belongs to none.
+func (t *Topology) MirrorOf(n Node) Mirror {
+	for _, m := range t.Mirrors() {
+		if n.Mirror != "" && m.Name == n.Mirror {
+			return m
+		}
+	}
+	return Mirror{}
+}
+
 // DataServer is the node whose databases the given AM or WS node works on; of
 // a mirror, the one that starts as primary. A WS node works on the DM only
 // where there are no AM nodes: see [Topology.WebTargets].
@@ -43,12 +81,15 @@ func (t *Topology) DataServer(n Node) (Node, bool) {
 }
 
 // WebTargets are the nodes that Web Gateways send requests to: the AM nodes,
-// or the DM nodes where there are none.
+// or the DM nodes where there are none; in a node-level cluster the COMPUTE
+// nodes, or the DATA nodes where there are none.
 func (t *Topology) WebTargets() []Node {
-	if app := t.AppServers(); len(app) > 0 {
-		return app
+	for _, nodes := range [][]Node{t.AppServers(), t.DataServers(), t.ComputeNodes()} {
+		if len(nodes) > 0 {
+			return nodes
+		}
 	}
-	return t.DataServers()
+	return t.DataNodes()
 }
 
 // WebTargetsOf are the targets of one WS node, its default server first, which

@@ -57,6 +57,13 @@ func TestWhichTopologiesAreAccepted(t *testing.T) {
 		{"a mirrored shard master with one AM is not optimal", mirror, "DM 2; DS 4; AM 1", "two or more AM"},
 		{"a mirror of USER may be provisioned", `, "Mirror": true`, "DM 2", "USER"},
 		{"QS without DS has nothing to do", "", "DM 1; QS 1", "nothing to do"},
+		{"DATA nodes are a node-level sharded cluster", "", "DATA 2", ""},
+		{"with COMPUTE nodes and web servers", "", "DATA 2; COMPUTE 2; WS 1", ""},
+		{"a single DATA node is not optimal", "", "DATA 1", "two or more DATA"},
+		{"mirrored DATA nodes go in pairs", mirror, "DATA 4; COMPUTE 1; AR 1", ""},
+		{"mirrored DATA nodes with an async each", mirror, "DATA 6 MirrorMap=primary,backup,async", ""},
+		{"mirrored DATA nodes choose their namespace themselves", `, "Mirror": true`, "DATA 2", ""},
+		{"VM and CN beside anything", "", "DM 1; VM 1; CN 1", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			top, problems := load(t, spec.AWS, row.extra, row.entries)
@@ -72,17 +79,17 @@ func TestWhichTopologiesAreAccepted(t *testing.T) {
 
 func TestWhichTopologiesAreRefused(t *testing.T) {
 	for _, row := range []struct{ name, extra, entries, want string }{
-		{"two DMs without Mirror, as in the guide's own sample", "", "DM 2; AM 3 StartCount=3; AR 1 StartCount=4", "2 DM nodes need Mirror"},
-		{"Mirror with one DM", mirror, "DM 1", "at least two DM nodes"},
+		{"two DMs without Mirror, as in the guide's own sample", "", "DM 2; AM 3 StartCount=3; AR 1 StartCount=4", "2 DM nodes need Mirror (rule 4.3.2-one-dm: without a mirror there is exactly one DM node)"},
+		{"Mirror with one DM", mirror, "DM 1", "there is one DM node (rule 4.3.1-two-dm: a mirror has at least two DM nodes)"},
 		{"more DMs than MirrorMap has elements", mirror, "DM 3", "2 elements for 3 DM nodes"},
 		{"a MirrorMap that begins with the backup", mirror, "DM 2 MirrorMap=backup,primary", "must begin with primary,backup"},
 		{"a MirrorMap with the primary only", mirror, "DM 2 MirrorMap=primary", "must begin with primary,backup"},
 		{"two backups", mirror, "DM 3 MirrorMap=primary,backup,backup", "second backup"},
 		{"different MirrorMaps", mirror, "DM 1 MirrorMap=primary,backup; DM 1 StartCount=2 MirrorMap=primary,backup,async", "different MirrorMaps"},
 		{"fifteen asyncs", mirror, "DM 17 MirrorMap=primary,backup" + strings.Repeat(",async", 15), "at most 14"},
-		{"asyncs in a sharded cluster", mirror, "DM 3 MirrorMap=primary,backup,async; DS 2", "may not have asyncs"},
-		{"DM mirrored and DS not", mirror, "DM 2; DS 2 Mirror=false", "the same Mirror"},
-		{"an odd number of mirrored DSs", mirror, "DM 2; DS 3", "go in pairs"},
+		{"asyncs in a sharded cluster", mirror, "DM 3 MirrorMap=primary,backup,async; DS 2", "have no asyncs"},
+		{"DM mirrored and DS not", mirror, "DM 2; DS 2 Mirror=false", "some of these nodes have Mirror"},
+		{"an odd number of mirrored DSs", mirror, "DM 2; DS 3", "there are 3 DS nodes (rule 4.3.1-ds-pairs: mirrored DS nodes go in pairs)"},
 		{"two arbiters", mirror, "DM 2; AR 2", "one arbiter is enough"},
 		{"two entries of arbiters", mirror, "DM 2; AR 1; AR 1 StartCount=2", "one arbiter is enough"},
 		{"an arbiter without a mirror", "", "DM 1; AR 1", "arbiter of a mirror"},
@@ -91,6 +98,14 @@ func TestWhichTopologiesAreRefused(t *testing.T) {
 		{"DS without DM", "", "DS 2", "DS nodes need a DM"},
 		{"QS without DM", "", "QS 2", "QS nodes need a DM"},
 		{"WS without DM", "", "WS 2", "WS nodes need a DM"},
+		{"COMPUTE without DATA", "", "COMPUTE 1", "COMPUTE nodes need DATA nodes"},
+		{"COMPUTE with a DM", "", "DM 1; COMPUTE 1", "COMPUTE nodes need DATA nodes"},
+		{"DATA beside a DM", "", "DATA 2; DM 1", "there are DATA nodes and DM nodes (rule icm-one-cluster"},
+		{"AM nodes for DATA", "", "DATA 2; AM 1", "there are DATA nodes and AM nodes"},
+		{"an odd number of mirrored DATA nodes", mirror, "DATA 3", "3 DATA nodes, and each mirror takes 2"},
+		{"mirrored DATA nodes that do not fill their MirrorMap", mirror, "DATA 4 MirrorMap=primary,backup,async", "4 DATA nodes, and each mirror takes 3"},
+		{"DATA nodes of which some are mirrored", "", "DATA 2 Mirror=true; DATA 2 StartCount=3", "some of these nodes have Mirror"},
+		{"an arbiter for DATA nodes without a mirror", "", "DATA 2; AR 1", "arbiter of a mirror"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, problems := load(t, spec.AWS, row.extra, row.entries)

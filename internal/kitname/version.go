@@ -44,6 +44,10 @@ func part(parts []string, i int) string {
 // start.
 func (k Kit) HasMerge() bool { return Compare(k.Version, "2021.1") >= 0 }
 
+// HasCluster reports whether the kit knows node-level sharding, DATA and
+// COMPUTE nodes (2020.1 and later).
+func (k Kit) HasCluster() bool { return Compare(k.Version, "2020.1") >= 0 }
+
 // HasPrivateWebServer reports whether the kit brings its own web server (up to
 // 2023.1); later ones need one on the node.
 func (k Kit) HasPrivateWebServer() bool { return Compare(k.Version, "2023.2") < 0 }
