@@ -21,12 +21,15 @@ func printPlan(con *console, p *deploy.Plan) {
 	for _, a := range p.Actions {
 		con.line("%s %s%s", a.Verb, a.What, dash(a.Detail))
 	}
-	back, _, step, oneWay := p.NoReturn()
+	back, what, why, oneWay := p.NoReturn()
 	for i, st := range p.Stages {
 		if oneWay && i == back {
-			con.line("---- point of no return: %s: %s ----", strings.ToLower(step.Summary[:1])+step.Summary[1:], step.Why)
+			con.line("---- point of no return: %s: %s ----", strings.ToLower(what[:1])+what[1:], why)
 		}
-		con.line("Stage %d of %d: %s", i+1, len(p.Stages), st.Name)
+		if st.Hold != "" {
+			con.line("---- held here, until icm resume: %s ----", st.Hold)
+		}
+		con.line("Stage %d of %d: %s%s", i+1, len(p.Stages), st.Name, together(st))
 		for _, ch := range st.Changes {
 			con.line("  %s", ch.Node)
 			for _, t := range ch.Tasks {
@@ -38,6 +41,13 @@ func printPlan(con *console, p *deploy.Plan) {
 		con.line("Everything in this plan can be undone.")
 	}
 	con.line("Plan %s", p.Digest())
+}
+
+func together(st deploy.Stage) string {
+	if st.Together {
+		return " (all or none)"
+	}
+	return ""
 }
 
 func printStep(con *console, t deploy.Step) {

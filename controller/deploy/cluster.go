@@ -13,6 +13,7 @@ import (
 	"icm/controller/state"
 	"icm/controller/topology"
 	"icm/internal/hint"
+	"icm/internal/wire"
 )
 
 // site is everything an operation works with, put together from the input
@@ -151,28 +152,28 @@ func licenseServers(s *site, n topology.Node) map[string]string {
 	return out
 }
 
-// cluster arranges the selected nodes for the recipes.
-func (s *site) cluster(versions map[string]string) (cluster, error) {
-	c := cluster{server: map[string]settings{}, clients: map[string]int{}, version: versions}
-	for _, app := range s.topo.AppServers() {
-		if data, ok := s.topo.DataServer(app); ok {
-			c.clients[data.MachineName]++
-			c.server[app.MachineName] = s.settings[data.MachineName]
-		}
-	}
+// cluster arranges the nodes for the recipes, with what was said of them.
+func (s *site) cluster(facts map[string]wire.Facts) (cluster, error) {
+	c := cluster{topo: s.topo, all: map[string]member{}}
+	selected := map[string]bool{}
 	for _, inst := range s.real() {
-		n, ok := s.topo.Node(inst.MachineName)
-		if !ok {
+		selected[inst.MachineName] = true
+	}
+	for _, n := range s.topo.Nodes {
+		set, known := s.settings[n.MachineName]
+		if !known {
+			continue // not provisioned
+		}
+		m := member{settings: set, node: n, now: says(facts[n.MachineName], set.Instance.Name)}
+		c.all[n.MachineName] = m
+		if !selected[n.MachineName] {
 			continue
 		}
 		if err := deliverable(n); err != nil {
 			return c, err
 		}
-		switch n.Role {
-		case "DM":
-			c.data = append(c.data, s.settings[n.MachineName])
-		case "AM":
-			c.apps = append(c.apps, s.settings[n.MachineName])
+		if n.HasInstance() {
+			c.selected = append(c.selected, m)
 		}
 	}
 	return c, nil

@@ -48,6 +48,9 @@ type draftChange struct {
 type draftStage struct {
 	name    string
 	changes []draftChange
+	// together, hold and barrier are those of the [Stage].
+	together      bool
+	hold, barrier string
 }
 
 // task makes the wire form. Ids are given when the plan is made.
@@ -70,7 +73,7 @@ func settle(stages []draftStage, seen looks) ([]Stage, []Refusal, error) {
 	var refused []Refusal
 	needed := neededTasks(stages, seen)
 	for _, ds := range stages {
-		st := Stage{Name: ds.name}
+		st := Stage{Name: ds.name, Together: ds.together, Hold: ds.hold, Barrier: ds.barrier}
 		for _, dc := range ds.changes {
 			ch, no, err := settleChange(dc, seen[dc.node], needed[dc.node])
 			if err != nil {

@@ -102,8 +102,8 @@ func checkNeeds(t *rapid.T, stages []draftStage, seen looks, planned map[string]
 
 func TestATaskServesOneOfALaterStage(t *testing.T) {
 	stages := []draftStage{
-		{"fetch", []draftChange{{node: "a", tasks: []draft{{key: "fetch", kind: kind.KitFetch, summary: "fetch", need: ifWith, with: []string{"install"}}}}}},
-		{"install", []draftChange{{node: "a", tasks: []draft{{key: "install", kind: kind.IRISInstall, summary: "install"}}}}},
+		{name: "fetch", changes: []draftChange{{node: "a", tasks: []draft{{key: "fetch", kind: kind.KitFetch, summary: "fetch", need: ifWith, with: []string{"install"}}}}}},
+		{name: "install", changes: []draftChange{{node: "a", tasks: []draft{{key: "install", kind: kind.IRISInstall, summary: "install"}}}}},
 	}
 	for satisfied, want := range map[bool]int{false: 2, true: 0} {
 		plan, _, err := settle(stages, looks{"a": {"fetch": {Satisfied: true}, "install": {Satisfied: satisfied}}})

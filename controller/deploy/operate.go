@@ -230,7 +230,7 @@ func (j *Job) settleOld(ctx context.Context, nodes map[string]Node, which []stat
 func (j *Job) plan(ctx context.Context, pr *prepared, verb Verb, facts map[string]wire.Facts) (*Plan, error) {
 	s := pr.site
 	p := &Plan{Format: planFormat, Verb: string(verb), Deployment: s.dir.ID}
-	c, err := s.cluster(versions(s, facts))
+	c, err := s.cluster(facts)
 	if err != nil {
 		return nil, err
 	}
@@ -277,7 +277,7 @@ func (j *Job) draft(verb Verb, c cluster, p *Plan) ([]draftStage, error) {
 	case VerbStart:
 		return draftStart(c)
 	case VerbStop:
-		return stopStages(c), nil
+		return draftStages(c, stopTable), nil
 	default:
 		return nil, fmt.Errorf("there is no recipe for %s", verb)
 	}
@@ -286,12 +286,12 @@ func (j *Job) draft(verb Verb, c cluster, p *Plan) ([]draftStage, error) {
 // draftInstall refuses application servers whose data server is not there: their
 // namespace would lead nowhere.
 func draftInstall(c cluster) ([]draftStage, error) {
-	for _, s := range c.apps {
-		if c.server[s.Machine].Machine == "" {
-			return nil, refuse(fmt.Sprintf("nothing was changed: the data server of %s is not provisioned", s.Machine), "icm provision -stateDir DIR makes it; icm inventory lists what is there")
+	for _, m := range c.selected {
+		if m.Role == "AM" && c.server(m).Machine == "" {
+			return nil, refuse(fmt.Sprintf("nothing was changed: the data server of %s is not provisioned", m.Machine), "icm provision -stateDir DIR makes it; icm inventory lists what is there")
 		}
 	}
-	return installStages(c), nil
+	return draftStages(c, installTable), nil
 }
 
 // draftUninstall refuses a -removeData that names none of the nodes: a slip of
@@ -299,64 +299,48 @@ func draftInstall(c cluster) ([]draftStage, error) {
 func (j *Job) draftUninstall(c cluster) ([]draftStage, error) {
 	data := map[string]bool{}
 	for _, machine := range j.RemoveData {
-		if !slices.ContainsFunc(c.all(), func(s settings) bool { return s.Machine == machine }) {
+		if !slices.ContainsFunc(c.selected, func(m member) bool { return m.Machine == machine }) {
 			return nil, refuse(fmt.Sprintf("nothing was changed: -removeData names %s, which is none of the nodes", machine), "icm inventory lists the nodes; -removeData takes whole names")
 		}
 		data[machine] = true
 	}
-	return uninstallStages(c, data), nil
+	return draftStages(c, uninstallTable(data)), nil
 }
 
 // draftStart refuses nodes on which there is nothing to start.
 func draftStart(c cluster) ([]draftStage, error) {
 	r := &RefusedError{Text: "nothing was changed: there is nothing to start on some nodes"}
-	for _, s := range c.all() {
-		if c.version[s.Machine] == "" {
+	for _, s := range c.selected {
+		if s.now.version == "" {
 			r.Refusals = append(r.Refusals, Refusal{Node: s.Machine, Task: "Start " + s.Instance.Name, Text: "has no instance " + s.Instance.Name, Hint: "icm install brings it there"})
 		}
 	}
 	if len(r.Refusals) > 0 {
 		return nil, r
 	}
-	return startStages(c), nil
+	return draftStages(c, startTable), nil
 }
 
 // draftUpgrade leaves nodes out that have no instance, and refuses to go back.
 func (j *Job) draftUpgrade(c cluster, p *Plan) ([]draftStage, error) {
 	var refused []Refusal
-	keep := func(list []settings) []settings {
-		var out []settings
-		for _, s := range list {
-			have := c.version[s.Machine]
-			switch {
-			case have == "":
-				p.Notes = append(p.Notes, fmt.Sprintf("%s has no instance %s: icm install puts one there", s.Machine, s.Instance.Name))
-			case older(s.KitInfo.Version, have):
-				refused = append(refused, Refusal{Node: s.Machine, Text: fmt.Sprintf("has version %s, which is newer than the kit's %s", have, s.KitInfo.Version), Hint: "give a newer kit in KitURL; there is no way back to an older version but a backup"})
-			default:
-				out = append(out, s)
-			}
+	var keep []member
+	for _, m := range c.selected {
+		have := m.now.version
+		switch {
+		case have == "":
+			p.Notes = append(p.Notes, fmt.Sprintf("%s has no instance %s: icm install puts one there", m.Machine, m.Instance.Name))
+		case older(m.KitInfo.Version, have):
+			refused = append(refused, Refusal{Node: m.Machine, Text: fmt.Sprintf("has version %s, which is newer than the kit's %s", have, m.KitInfo.Version), Hint: "give a newer kit in KitURL; there is no way back to an older version but a backup"})
+		default:
+			keep = append(keep, m)
 		}
-		return out
 	}
-	c.data, c.apps = keep(c.data), keep(c.apps)
+	c.selected = keep
 	if len(refused) > 0 {
 		return nil, &RefusedError{Text: "nothing was changed", Refusals: refused}
 	}
-	return upgradeStages(c), nil
-}
-
-// versions says what is installed where.
-func versions(s *site, facts map[string]wire.Facts) map[string]string {
-	out := map[string]string{}
-	for name, f := range facts {
-		for _, inst := range f.Instances {
-			if strings.EqualFold(inst.Name, s.settings[name].Instance.Name) {
-				out[name] = inst.Version
-			}
-		}
-	}
-	return out
+	return draftStages(c, upgradeTable), nil
 }
 
 // consent asks before a one-way step that the operator named nowhere.
@@ -387,23 +371,23 @@ func (j *Job) runPlan(ctx context.Context, pr *prepared, fence wire.Fence) error
 	if err := op.Event(planRecord{Plan: pr.plan.Digest()}); err != nil {
 		return err
 	}
-	return j.runWith(ctx, pr, fence, op, secrets)
+	return j.runWith(ctx, pr, fence, op, secrets, nil)
 }
 
 // runRecorded goes on with an operation whose record is there.
-func (j *Job) runRecorded(ctx context.Context, pr *prepared, fence wire.Fence, op *state.Operation) error {
+func (j *Job) runRecorded(ctx context.Context, pr *prepared, fence wire.Fence, op *state.Operation, passed map[int]bool) error {
 	secrets, err := j.secrets(pr)
 	if err != nil {
 		return err
 	}
-	return j.runWith(ctx, pr, fence, op, secrets)
+	return j.runWith(ctx, pr, fence, op, secrets, passed)
 }
 
-func (j *Job) runWith(ctx context.Context, pr *prepared, fence wire.Fence, op *state.Operation, secrets map[string]map[string][]byte) error {
+func (j *Job) runWith(ctx context.Context, pr *prepared, fence wire.Fence, op *state.Operation, secrets map[string]map[string][]byte, passed map[int]bool) error {
 	r := &runner{
 		nodes: pr.nodes, fence: fence, operation: op.ID(), plan: pr.plan, secrets: secrets,
 		parallel: j.Parallel, report: j.World.Report, record: op.Event,
-		atWork: map[string]bool{}, done: map[string]bool{},
+		atWork: map[string]bool{}, done: map[string]bool{}, passed: passed,
 		hold: func() bool { return exists(holdPath(pr.site.dir, op.ID())) },
 	}
 	runErr := r.run(ctx)

@@ -32,6 +32,14 @@ type Plan struct {
 type Stage struct {
 	Name    string       `json:"name"`
 	Changes []NodeChange `json:"changes"`
+	// Together means all or none: when one of the changes fails, the others are
+	// undone.
+	Together bool `json:"together,omitempty"`
+	// Hold says why the operation stops before the stage until it is resumed.
+	Hold string `json:"hold,omitempty"`
+	// Barrier says why nothing before the stage can be undone once it has
+	// begun: only going on is possible then.
+	Barrier string `json:"barrier,omitempty"`
 }
 
 // NodeChange is what one node is asked to do in one stage.
@@ -73,19 +81,22 @@ func (p *Plan) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// NoReturn finds the first task after which there is no way back. ok is false
-// when every task can be undone.
-func (p *Plan) NoReturn() (stage int, node string, step Step, ok bool) {
+// NoReturn finds the first stage after which there is no way back, and why. ok
+// is false when everything can be undone.
+func (p *Plan) NoReturn() (stage int, what, why string, ok bool) {
 	for i, st := range p.Stages {
+		if st.Barrier != "" {
+			return i, st.Name, st.Barrier, true
+		}
 		for _, ch := range st.Changes {
 			for _, s := range ch.Tasks {
 				if s.Reversibility == kind.OneWay {
-					return i, ch.Node, s, true
+					return i, s.Summary, s.Why, true
 				}
 			}
 		}
 	}
-	return 0, "", Step{}, false
+	return 0, "", "", false
 }
 
 // Nodes lists the nodes of the plan, each once, in order of appearance.

@@ -44,6 +44,12 @@ func stageKit(s settings, serves ...string) []draft {
 	}
 }
 
+// Kits are staged for what is going to be done with them.
+func stageForInstall(s settings) []draft   { return stageKit(s, keyInstall) }
+func stageForUpgrade(s settings) []draft   { return stageKit(s, keyUpgrade) }
+func cleanAfterInstall(s settings) []draft { return cleanKit(s, keyInstall) }
+func cleanAfterUpgrade(s settings) []draft { return cleanKit(s, keyUpgrade) }
+
 // installInstance brings an instance onto a node and configures it; nothing
 // has been started when it ends. A running instance whose configuration is to
 // change is stopped for it.
@@ -80,8 +86,9 @@ func startInstance(s settings) []draft {
 }
 
 // serveData makes a data server of an instance that runs.
-func serveData(s settings, clients int) []draft {
+func serveData(c cluster, s member) []draft {
 	var tasks []draft
+	clients := c.clients()
 	if s.ownNamespace() {
 		tasks = append(tasks, draft{key: "namespace", kind: kind.IRISNamespace, summary: "Make namespace " + s.Namespace, args: s.namespace()})
 	}
@@ -95,7 +102,8 @@ func serveData(s settings, clients int) []draft {
 }
 
 // serveApplications makes an application server of an instance that runs.
-func serveApplications(s, data settings) []draft {
+func serveApplications(c cluster, s member) []draft {
+	data := c.server(s)
 	return []draft{{
 		key: "ecp", kind: kind.ECPConnect, summary: fmt.Sprintf("Connect namespace %s to %s", s.Namespace, data.Machine),
 		args: kind.ECPClient{
@@ -114,7 +122,8 @@ func cleanKit(s settings, serves ...string) []draft {
 // upgradeInstance replaces the version of an instance. The copy made warm
 // keeps the time short in which it is down; all before the discard can be
 // undone, and then the old version runs again.
-func upgradeInstance(s settings, from string) []draft {
+func upgradeInstance(_ cluster, s member) []draft {
+	from := s.now.version
 	serves := []string{keyUpgrade}
 	return []draft{
 		{key: "warm", kind: kind.IRISSnapshot, summary: "Copy version " + from + " while it runs", args: kind.Snapshot{Instance: s.Instance, Warm: true}, need: ifWith, with: serves},

@@ -33,8 +33,8 @@ type Recovered struct {
 	Operations int
 }
 
-// member is a node that was asked what it belongs to.
-type member struct {
+// survivor is a node that was asked what it belongs to.
+type survivor struct {
 	at      Address
 	of      wire.Membership
 	changes []wire.ChangeState
@@ -137,12 +137,12 @@ func (j *Job) providersNodes(ctx context.Context, in plans, common Address) ([]A
 }
 
 // askMembers connects to the nodes and asks what they know.
-func (j *Job) askMembers(ctx context.Context, at []Address) ([]member, error) {
+func (j *Job) askMembers(ctx context.Context, at []Address) ([]survivor, error) {
 	names := make([]string, len(at))
 	for i, a := range at {
 		names[i] = a.Machine
 	}
-	out := make([]member, len(at))
+	out := make([]survivor, len(at))
 	err := forEach(ctx, names, j.Parallel, func(ctx context.Context, i int, _ string) error {
 		var err error
 		out[i], err = j.askMember(ctx, at[i])
@@ -151,8 +151,8 @@ func (j *Job) askMembers(ctx context.Context, at []Address) ([]member, error) {
 	return out, err
 }
 
-func (j *Job) askMember(ctx context.Context, a Address) (member, error) {
-	m := member{at: a}
+func (j *Job) askMember(ctx context.Context, a Address) (survivor, error) {
+	m := survivor{at: a}
 	node, err := j.World.Connect(ctx, a)
 	if err != nil {
 		return m, err
@@ -179,7 +179,7 @@ func (j *Job) askMember(ctx context.Context, a Address) (member, error) {
 
 // agree refuses nodes of more than one deployment, and two that say they are
 // the same.
-func agree(members []member) error {
+func agree(members []survivor) error {
 	r := &RefusedError{Text: "nothing was written: the nodes are not those of one deployment"}
 	names := map[string]string{}
 	for _, m := range members {
@@ -199,7 +199,7 @@ func agree(members []member) error {
 
 // rebuild writes what the members said. What was begun is removed when it
 // cannot be ended, so that it can be tried again.
-func (j *Job) rebuild(members []member, scratch *state.Dir) (*Recovered, error) {
+func (j *Job) rebuild(members []survivor, scratch *state.Dir) (*Recovered, error) {
 	id := members[0].of.Deployment
 	if !filepath.IsLocal(id) || id != filepath.Base(id) {
 		return nil, fmt.Errorf("the nodes belong to a deployment called %q, which cannot be a directory", id)
@@ -208,7 +208,7 @@ func (j *Job) rebuild(members []member, scratch *state.Dir) (*Recovered, error) 
 	if err != nil {
 		return nil, hint.New(err, "if the state directory is there, use it with -stateDir")
 	}
-	slices.SortFunc(members, func(a, b member) int {
+	slices.SortFunc(members, func(a, b survivor) int {
 		return cmp.Or(cmp.Compare(definitionIndex(a), definitionIndex(b)), cmp.Compare(a.of.MachineName, b.of.MachineName))
 	})
 	res := &Recovered{StateDir: j.short(dir.Path)}
@@ -226,11 +226,11 @@ func (j *Job) rebuild(members []member, scratch *state.Dir) (*Recovered, error) 
 	return res, nil
 }
 
-func definitionIndex(m member) int { return spec.MakeFields(m.of.Fields).Int("DefinitionIndex") }
+func definitionIndex(m survivor) int { return spec.MakeFields(m.of.Fields).Int("DefinitionIndex") }
 
 // rebuildFiles pins the host keys that were seen, and makes the lock's number
 // higher than any that a node has seen.
-func (j *Job) rebuildFiles(members []member, dir, scratch *state.Dir) ([]state.Instance, error) {
+func (j *Job) rebuildFiles(members []survivor, dir, scratch *state.Dir) ([]state.Instance, error) {
 	var all []state.Instance
 	for _, m := range members {
 		if err := dir.RaiseFence(m.of.Fence); err != nil {
@@ -258,7 +258,7 @@ func (j *Job) rebuildFiles(members []member, dir, scratch *state.Dir) ([]state.I
 
 // recoveredInstance is a node's entry: what it was told, and how it was reached
 // just now, which is newer.
-func (j *Job) recoveredInstance(m member) state.Instance {
+func (j *Job) recoveredInstance(m survivor) state.Instance {
 	n := state.Instance{MachineName: m.of.MachineName, Role: m.of.Role}
 	for name, value := range m.of.Fields {
 		n.SetField(name, value)

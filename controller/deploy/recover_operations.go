@@ -27,7 +27,7 @@ type lostOperation struct {
 
 // rebuildOperations records what the nodes' journals know of operations, and
 // says how many there are.
-func (j *Job) rebuildOperations(members []member, dir *state.Dir) (int, error) {
+func (j *Job) rebuildOperations(members []survivor, dir *state.Dir) (int, error) {
 	found := map[string]*lostOperation{}
 	for _, m := range members {
 		for _, cs := range m.changes {

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,9 +14,15 @@ import (
 
 // HeldError means that an operation stopped at a safe point because somebody
 // asked for it.
-type HeldError struct{ ID, Next string }
+type HeldError struct {
+	ID, Next string
+	Why      string // as the plan has it; "" when it was icm hold
+}
 
 func (e *HeldError) Error() string {
+	if e.Why != "" {
+		return fmt.Sprintf("held before stage %q: %s", e.Next, e.Why)
+	}
 	return fmt.Sprintf("held before stage %q", e.Next)
 }
 
@@ -50,10 +57,22 @@ func (j *Job) Resume(ctx context.Context, id string) (string, error) {
 	if err != nil {
 		return rec.Meta.ID, err
 	}
-	if err := j.runRecorded(ctx, pr, lock.Fence(), op); err != nil {
+	if err := j.runRecorded(ctx, pr, lock.Fence(), op, passed(rec)); err != nil {
 		return rec.Meta.ID, err
 	}
 	return rec.Meta.ID, errors.Join(j.record(ctx, pr, lock.Fence()), pr.plan.skipped())
+}
+
+// passed are the stages at which a recorded operation was held.
+func passed(rec *state.Recorded) map[int]bool {
+	out := map[int]bool{}
+	for _, ev := range rec.Events {
+		var st stageRecord
+		if json.Unmarshal(ev.Data, &st) == nil && st.Status == Held {
+			out[st.Index] = true
+		}
+	}
+	return out
 }
 
 func (j *Job) resumable(id string) (*state.Dir, *state.Recorded, error) {
@@ -133,12 +152,33 @@ func (j *Job) Undo(ctx context.Context, id string) (string, []UndoRow, error) {
 	if err != nil {
 		return rec.Meta.ID, nil, unreachable(err)
 	}
+	if err := beyondReturn(ctx, plan, rec, nodes); err != nil {
+		return rec.Meta.ID, nil, err
+	}
 	op, err := dir.NewOperation("undo", append(j.Argv[:len(j.Argv):len(j.Argv)], rec.Meta.ID), j.World.Now())
 	if err != nil {
 		return rec.Meta.ID, nil, err
 	}
 	rows, err := j.undoStages(ctx, plan, rec.Meta.ID, nodes, lock.Fence(), op)
 	return rec.Meta.ID, rows, errors.Join(err, op.Finish(outcome(err), j.World.Now()))
+}
+
+// beyondReturn refuses to undo what has begun a stage from which there is only a
+// way on.
+func beyondReturn(ctx context.Context, plan *Plan, rec *state.Recorded, nodes map[string]Node) error {
+	for i, st := range plan.Stages {
+		if st.Barrier == "" {
+			continue
+		}
+		for _, ch := range st.Changes {
+			known, _, cs := askChange(ctx, nodes[ch.Node], changeID(rec.Meta.ID, i, ch.Node))
+			if known && cs.Status != wire.StatusUndone {
+				return refuse(fmt.Sprintf("nothing was undone: the operation is past its point of no return, %q: %s", st.Name, st.Barrier),
+					fmt.Sprintf("icm resume goes on where it was held; icm %s again does what is left", rec.Meta.Verb))
+			}
+		}
+	}
+	return nil
 }
 
 func (j *Job) undoStages(ctx context.Context, plan *Plan, id string, nodes map[string]Node, fence wire.Fence, op *state.Operation) ([]UndoRow, error) {
@@ -152,7 +192,7 @@ func (j *Job) undoStages(ctx context.Context, plan *Plan, id string, nodes map[s
 		}
 		err := forEach(ctx, names, j.Parallel, func(ctx context.Context, k int, name string) error {
 			var err error
-			stage[k], err = j.undoChange(ctx, nodes[name], fence, changeID(id, i, name), name, st.Name)
+			stage[k], err = undoChange(ctx, nodes[name], fence, changeID(id, i, name), name, st.Name, j.World.Report)
 			return errors.Join(err, op.Event(changeRecord{Node: name, Change: changeID(id, i, name), Status: wire.StatusUndo, Error: errorText(err)}))
 		})
 		for _, r := range stage {
@@ -176,7 +216,7 @@ func errorText(err error) string {
 
 // undoChange undoes one change, and says what became of its tasks. nil means
 // that the node never had it.
-func (j *Job) undoChange(ctx context.Context, n Node, fence wire.Fence, id, node, stage string) (*UndoRow, error) {
+func undoChange(ctx context.Context, n Node, fence wire.Fence, id, node, stage string, report Reporter) (*UndoRow, error) {
 	known, _, cs := askChange(ctx, n, id)
 	if !known {
 		return nil, nil
@@ -185,7 +225,7 @@ func (j *Job) undoChange(ctx context.Context, n Node, fence wire.Fence, id, node
 	if err := n.Call(ctx, wire.MethodAbort, wire.AbortRequest{Fence: fence, Change: id}, &reply); err != nil {
 		return nil, fromAgent(err)
 	}
-	cs, err := follow(ctx, n, cs.Change, 0, quietReporter{j.World.Report}, node)
+	cs, err := follow(ctx, n, cs.Change, 0, quietReporter{report}, node)
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,9 @@ type runner struct {
 
 	// hold reports whether somebody asked to stop at the next safe point.
 	hold func() bool
+	// passed are the stages, by their place, at which the operation stopped
+	// before and was resumed.
+	passed map[int]bool
 
 	mu     sync.Mutex
 	atWork map[string]bool // nodes that have a change and have not said how it ended
@@ -45,8 +48,9 @@ type (
 		Plan string `json:"plan"`
 	}
 	stageRecord struct {
+		Index  int    `json:"index"`
 		Stage  string `json:"stage"`
-		Status string `json:"status"` // "started", "done", "failed"
+		Status string `json:"status"` // "started", "done", "failed", "held"
 	}
 	changeRecord struct {
 		Node   string      `json:"node"`
@@ -64,10 +68,10 @@ func (r *runner) run(ctx context.Context) error {
 		return err
 	}
 	for i, st := range r.plan.Stages {
-		if r.hold() {
-			return errors.Join(&HeldError{ID: r.operation, Next: st.Name}, r.record(stageRecord{Stage: st.Name, Status: Held}))
+		if r.hold() || st.Hold != "" && !r.passed[i] {
+			return errors.Join(&HeldError{ID: r.operation, Next: st.Name, Why: st.Hold}, r.record(stageRecord{i, st.Name, Held}))
 		}
-		if err := r.record(stageRecord{Stage: st.Name, Status: "started"}); err != nil {
+		if err := r.record(stageRecord{i, st.Name, "started"}); err != nil {
 			return fmt.Errorf("cannot record the operation: %w", err)
 		}
 		err := r.stage(ctx, i, st)
@@ -75,7 +79,7 @@ func (r *runner) run(ctx context.Context) error {
 		if err != nil {
 			status = "failed"
 		}
-		if err := errors.Join(err, r.record(stageRecord{Stage: st.Name, Status: status})); err != nil {
+		if err := errors.Join(err, r.record(stageRecord{i, st.Name, status})); err != nil {
 			return err
 		}
 	}
@@ -97,10 +101,36 @@ func (r *runner) stage(ctx context.Context, i int, st Stage) error {
 		return err
 	})
 	var nodes *NodeErrors
-	if errors.As(err, &nodes) {
-		nodes.Done = r.doneBut(nodes)
+	if !errors.As(err, &nodes) {
+		return err
 	}
+	if st.Together && ctx.Err() == nil {
+		err = errors.Join(err, r.takeBack(ctx, i, st, nodes))
+	}
+	nodes.Done = r.doneBut(nodes)
 	return err
+}
+
+// takeBack undoes what the other nodes did of a stage that is all or none.
+func (r *runner) takeBack(ctx context.Context, i int, st Stage, failed *NodeErrors) error {
+	var names []string
+	for _, ch := range st.Changes {
+		if !slices.ContainsFunc(failed.Errs, func(ne *NodeError) bool { return ne.Node == ch.Node }) {
+			names = append(names, ch.Node)
+		}
+	}
+	return forEach(ctx, names, r.parallel, func(ctx context.Context, _ int, name string) error {
+		id := changeID(r.operation, i, name)
+		row, err := undoChange(ctx, r.nodes[name], r.fence, id, name, st.Name, r.report)
+		rec := changeRecord{Node: name, Change: id, Status: wire.StatusUndo, Error: errorText(err)}
+		if err == nil && row != nil && len(row.Not) > 0 {
+			err = fmt.Errorf("could not be taken back: %s", strings.Join(row.Not, ", "))
+		}
+		r.mu.Lock()
+		delete(r.done, name)
+		r.mu.Unlock()
+		return errors.Join(err, r.record(rec))
+	})
 }
 
 // doneBut counts the nodes that the operation has changed, over all stages,
