@@ -15,6 +15,8 @@ import (
 const (
 	StopQuiet  = "quietly"
 	StopBypass = "bypass" // for an instance that lets nobody in
+	// StopNoFailover keeps the backup from taking over.
+	StopNoFailover = "nofailover"
 )
 
 // StartCommand builds the command that starts an instance by hand; the unit

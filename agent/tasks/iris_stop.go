@@ -53,6 +53,11 @@ func (d Deps) doStop(ctx context.Context, t *engine.Task) error {
 	if err != nil {
 		return err
 	}
+	if a.NoFailover { // the service's own stop knows no such word
+		if err := d.stopByHand(ctx, t, in.Name, iris.StopNoFailover); err != nil {
+			return err
+		}
+	}
 	if err := d.stopUnit(ctx, t, in.Instance); err != nil {
 		return err
 	}
@@ -84,15 +89,14 @@ func (d Deps) noteStop(t *engine.Task, in wire.Instance) (stopBefore, error) {
 }
 
 // stopByHand stops what runs beside its service, or does not let sessions in.
-func (d Deps) stopByHand(ctx context.Context, t *engine.Task, name string) error {
+func (d Deps) stopByHand(ctx context.Context, t *engine.Task, name string, words ...string) error {
 	in, err := d.find(ctx, name)
 	if err != nil || !in.there || iris.Down(in.Instance) {
 		return err
 	}
-	var words []string
 	if iris.Inhibited(in.Instance) {
 		t.Logf("%s is %q, stopping it with bypass", name, in.Status)
-		words = []string{iris.StopBypass}
+		words = append(words, iris.StopBypass)
 	}
 	err = d.limited(ctx, func(ctx context.Context) error { return d.IRIS.StopByHand(ctx, in.Instance, words...) })
 	if err == nil {

@@ -150,6 +150,9 @@ type Start struct {
 	Seconds  int      `json:"seconds"` // deadline of the wait
 	// Clean makes iris.stop fail unless messages.log proves a clean shutdown.
 	Clean bool `json:"clean,omitempty"`
+	// NoFailover makes iris.stop of a primary leave the mirror without one:
+	// for taking all members down.
+	NoFailover bool `json:"no_failover,omitempty"`
 }
 
 // ECPServer is the argument of ecp.serve, on the data server.

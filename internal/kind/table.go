@@ -53,6 +53,31 @@ const (
 	DataRemove    = "data.remove"
 	VolumeRelease = "volume.release"
 	NodeRestore   = "node.restore"
+
+	AgentInstall      = "iscagent.install"
+	AgentRun          = "iscagent.run"
+	AgentRemove       = "iscagent.remove"
+	TLSInstall        = "tls.install"
+	MirrorCreate      = "mirror.create"
+	MirrorJoin        = "mirror.join"
+	MirrorAdmit       = "mirror.admit"
+	MirrorArbiter     = "mirror.arbiter"
+	MirrorDatabase    = "mirror.database"
+	MirrorWait        = "mirror.wait"
+	MirrorTakeover    = "mirror.takeover"
+	MirrorLeave       = "mirror.leave"
+	ShardEnable       = "shard.enable"
+	ShardAssign       = "shard.assign"
+	ShardActivate     = "shard.activate"
+	ShardDeassign     = "shard.deassign"
+	ClusterInitialize = "cluster.initialize"
+	ClusterAttach     = "cluster.attach"
+	ClusterDetach     = "cluster.detach"
+	IRISUser          = "iris.user"
+	GatewayInstall    = "gateway.install"
+	GatewayConfigure  = "gateway.configure"
+	GatewayCheck      = "gateway.check"
+	GatewayRemove     = "gateway.remove"
 )
 
 // Table is every kind there is.
@@ -83,4 +108,29 @@ var Table = map[string]Info{
 	DataRemove:    {Reversibility: OneWay, Why: "data is deleted", Doing: "Removing data", Done: "removed data"},
 	NodeRestore:   {Reversibility: Compensable, Why: "icm sets it again when it needs it"},
 	VolumeRelease: {Reversibility: Compensable, Why: "mounts it again"},
+
+	AgentInstall:      {Reversibility: Compensable, Why: "uninstalls it, unless an older one was there", Doing: "Installing ISCAgent", Done: "installed ISCAgent"},
+	AgentRun:          {Reversibility: Reversible},
+	AgentRemove:       {Reversibility: OneWay, Why: "the ISCAgent is uninstalled"},
+	TLSInstall:        {Reversibility: Reversible},
+	MirrorCreate:      {Reversibility: Compensable, Why: "dissolves the mirror; its databases keep their data", Doing: "Configuring mirror", Done: "configured mirror"},
+	MirrorJoin:        {Reversibility: Compensable, Why: "leaves the mirror again", Doing: "Configuring mirror", Done: "configured mirror"},
+	MirrorAdmit:       {Reversibility: Compensable, Why: "a member that was admitted stays so until it leaves"},
+	MirrorArbiter:     {Reversibility: Reversible},
+	MirrorDatabase:    {Reversibility: Compensable, Why: "the database stays in the mirror"},
+	MirrorWait:        {Reversibility: Reversible},
+	MirrorTakeover:    {Reversibility: Compensable, Why: "the other member takes over again when this one is stopped"},
+	MirrorLeave:       {Reversibility: OneWay, Why: "a member that left has to join anew"},
+	ShardEnable:       {Reversibility: Compensable, Why: "sharding stays enabled, which by itself changes nothing"},
+	ShardAssign:       {Reversibility: Compensable, Why: "deassigns the shards again while they hold no data", Doing: "Assigning shards", Done: "assigned shards"},
+	ShardActivate:     {Reversibility: Compensable, Why: "the shards are deassigned with their assignment"},
+	ShardDeassign:     {Reversibility: Compensable, Why: "assigns the shards again"},
+	ClusterInitialize: {Reversibility: Compensable, Why: "the cluster's namespaces stay; they are empty", Doing: "Initializing cluster", Done: "initialized cluster"},
+	ClusterAttach:     {Reversibility: Compensable, Why: "detaches it again", Doing: "Attaching node", Done: "attached node"},
+	ClusterDetach:     {Reversibility: OneWay, Why: "the node's part of the sharded data leaves the cluster"},
+	IRISUser:          {Reversibility: Compensable, Why: "the password stays as it was set"},
+	GatewayInstall:    {Reversibility: Compensable, Why: "uninstalls it, unless an older one was there", Doing: "Installing Web Gateway", Done: "installed Web Gateway"},
+	GatewayConfigure:  {Reversibility: Reversible, Doing: "Configuring Web Gateway", Done: "configured Web Gateway"},
+	GatewayCheck:      {Reversibility: Reversible},
+	GatewayRemove:     {Reversibility: Compensable, Why: "icm installs and configures it again when it is needed"},
 }

@@ -31,7 +31,8 @@ func golden() map[string]any {
 	progress := Progress{Change: "c1", Task: "1", Done: 1, Total: 2, Unit: "bytes", Note: "n",
 		Waiting: &Waiting{For: "f", Last: "l", Lasted: time.Second, Left: time.Minute, Clears: "c"}}
 	inst := Instance{Name: "IRIS", Dir: "/d", Version: "v", Status: "running", Since: "s", CPF: "c", SuperServer: "1972",
-		WebServer: "52773", JDBCGateway: "0", Health: "ok", Product: "IRIS", MirrorType: "Failover", MirrorStatus: "Primary", DataDir: "/dd", SuperServers: "1972"}
+		WebServer: "52773", JDBCGateway: "0", Health: "ok", Product: "IRIS", MirrorType: "Failover", MirrorStatus: "Primary", DataDir: "/dd", SuperServers: "1972",
+		Mirror: &MirrorState{Name: "M", Member: "A", Type: "Failover", Status: "Backup", Transfer: "Active", Dejournal: "Caught up", Arbiter: "h:2188", CaughtUp: true}, Sharding: "node"}
 	state := ChangeState{Change: change, Status: StatusError, Error: "e", Hint: "h",
 		Tasks: []TaskState{{ID: "1", Status: StatusError, Error: "e", Log: []string{"l"}}}}
 	member := Membership{Deployment: "d", MachineName: "m", Role: "DM", Definition: "e", Label: "l", Tag: "t", Fields: map[string]string{"f": "v"}, Fence: 7, Updated: at}
@@ -39,7 +40,7 @@ func golden() map[string]any {
 		Kernel: "6", Arch: "amd64", CPUs: 2, Memory: 1 << 33, Time: at, BootID: "b", Addresses: []string{"10.0.0.1"},
 		Platforms: []string{"lnxrh8x64"}, Instances: []Instance{inst}, Busy: "c1", Membership: &member}
 	check := CheckRequest{Now: at, Ports: []PortNeed{{Port: 1972, For: "superserver"}}, Space: []SpaceNeed{{Path: "/iris", Bytes: 5, For: "kit"}},
-		Memory: 1, KitName: "k", KitURL: "u", Commands: []string{"tar"}, Reach: []string{"h:1"}, Instance: "IRIS", InstallDir: "/i", KitLogin: true}
+		Memory: 1, KitName: "k", KitURL: "u", Commands: []string{"tar"}, Reach: []string{"h:1"}, Instance: "IRIS", InstallDir: "/i", KitLogin: true, AgentPort: 2188, Apache: true}
 	return map[string]any{
 		"hello": Hello{Version: 1, Oldest: 1, Build: "b"}, "error": Error{Code: CodeBusy, Message: "m", Hint: "h"},
 		"facts_request": FactsRequest{}, "facts": facts,

@@ -52,6 +52,10 @@ type CheckRequest struct {
 	InstallDir string `msgpack:"install_dir,omitempty"`
 	// KitLogin says that KitURL asks for credentials, which do not come along.
 	KitLogin bool `msgpack:"kit_login,omitempty"`
+	// AgentPort is where an ISCAgent is going to listen: free, or held by one.
+	AgentPort int `msgpack:"agent_port,omitempty"`
+	// Apache says that a web server must be there for the Web Gateway.
+	Apache bool `msgpack:"apache,omitempty"`
 }
 
 // PortNeed is a TCP port that something of ours will listen on.

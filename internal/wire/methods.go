@@ -212,6 +212,30 @@ type Instance struct {
 	MirrorStatus string `msgpack:"mirror_status" json:"mirror_status"`
 	DataDir      string `msgpack:"data_dir" json:"data_dir"`
 	SuperServers string `msgpack:"superservers,omitempty" json:"superservers,omitempty"`
+	// Mirror is what a running member says of its place in its mirror, asked
+	// for MethodFacts only; nil on others and when it does not answer.
+	Mirror *MirrorState `msgpack:"mirror,omitempty" json:"mirror,omitempty"`
+	// Sharding says what the instance is to a sharded cluster, for MethodFacts
+	// only: "enabled", "master" (namespace-level), "node" (node-level), or "".
+	Sharding string `msgpack:"sharding,omitempty" json:"sharding,omitempty"`
+}
+
+// MirrorState is a member's own word about its mirror, in the words of IRIS.
+// Who is primary is asked, never remembered: it may change at any time.
+type MirrorState struct {
+	Name   string `msgpack:"name" json:"name"`     // of the mirror
+	Member string `msgpack:"member" json:"member"` // this member's system name
+	Type   string `msgpack:"type" json:"type"`     // "Failover", "Disaster Recovery", …
+	Status string `msgpack:"status" json:"status"` // "Primary", "Backup", "Connected", "Synchronizing", …
+	// Transfer and Dejournal say how far behind the primary it is: "Active" or
+	// "Caught up", else words with a time or a size; empty on the primary and
+	// on releases that do not tell.
+	Transfer  string `msgpack:"transfer,omitempty" json:"transfer,omitempty"`
+	Dejournal string `msgpack:"dejournal,omitempty" json:"dejournal,omitempty"`
+	Arbiter   string `msgpack:"arbiter,omitempty" json:"arbiter,omitempty"` // "host:port"
+	// CaughtUp says that it has all data of the primary, as far as it knows; a
+	// primary has.
+	CaughtUp bool `msgpack:"caught_up,omitempty" json:"caught_up,omitempty"`
 }
 
 // SessionRequest runs ObjectScript or SQL in an instance, as its owner.
