@@ -32,6 +32,7 @@ func commands() []command {
 		psCommand, startCommand, stopCommand, sessionCommand, sqlCommand,
 		sshCommand, scpCommand,
 		operationsCommand, tasksCommand, holdCommand, resumeCommand, undoCommand, unlockCommand, recoverCommand,
+		keygenCommand,
 		versionCommand, completionCommand(), helpCommand(),
 	}
 }
