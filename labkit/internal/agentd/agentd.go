@@ -15,6 +15,7 @@ import (
 
 	"icm/labkit/internal/control"
 	"icm/labkit/internal/registry"
+	"icm/labkit/internal/store"
 )
 
 // Conf is the agent's configuration file.
@@ -22,9 +23,14 @@ const Conf = "/etc/iscagent/iscagent.conf"
 
 // Question is one line of JSON, and so is the Answer.
 type Question struct {
-	Op       string // version, instance, reachable
+	Op       string // version, instance, beat, claim
 	Instance string
-	Address  string
+	// What follows is for an arbiter.
+	Mirror, System string
+	Epoch          store.Epoch
+	Next           store.Epoch // of a claim: the reign that is to begin
+	Active         []string
+	Quiet          time.Duration // how long a primary may be silent
 }
 
 // Answer is what the agent knows.
@@ -32,6 +38,10 @@ type Answer struct {
 	Version string
 	Status  string
 	Port    string // super-server port of a running instance
+	Mirror  control.Mirror
+	Why     string // of a refusal
+	Epoch   store.Epoch
+	Primary string
 }
 
 // Port is the port of this machine's agent.
@@ -64,14 +74,14 @@ func Version() string {
 	return strings.TrimSpace(string(data))
 }
 
-// Ask asks the agent at addr.
-func Ask(addr string, q Question) (Answer, error) {
-	c, err := net.DialTimeout("tcp", addr, time.Second)
+// Ask asks an agent over a connection that dial opens.
+func Ask(dial func(addr string, limit time.Duration) (net.Conn, error), addr string, q Question) (Answer, error) {
+	c, err := dial(addr, time.Second)
 	if err != nil {
 		return Answer{}, err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(4 * time.Second))
+	c.SetDeadline(time.Now().Add(2 * time.Second))
 	if err := json.NewEncoder(c).Encode(q); err != nil {
 		return Answer{}, err
 	}
@@ -80,17 +90,28 @@ func Ask(addr string, q Question) (Answer, error) {
 	return a, err
 }
 
-// Run serves until ctx is cancelled.
+// Agent is one agent: of this machine, or one of several in a test.
+type Agent struct {
+	Registry string // directory of the instances it knows
+	Version  string
+	arbiter  arbiter
+}
+
+// Run serves at the configured address until ctx is cancelled.
 func Run(ctx context.Context) error {
-	addr := net.JoinHostPort(setting("application_server.interface_address"), strconv.Itoa(Port()))
-	l, err := net.Listen("tcp", addr)
+	l, err := net.Listen("tcp", net.JoinHostPort(setting("application_server.interface_address"), strconv.Itoa(Port())))
 	if err != nil {
 		return fmt.Errorf("cannot start agent: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { l.Close() })
-	defer stop()
 	fmt.Printf("ISCAgent[%d]: Starting\n", os.Getpid())
 	fmt.Printf("ISCAgent[%d]: Starting ApplicationServer on *:%d\n", os.Getpid(), Port())
+	return (&Agent{Registry: registry.Dir()}).Serve(ctx, l)
+}
+
+// Serve answers on l until ctx is cancelled.
+func (a *Agent) Serve(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -99,31 +120,35 @@ func Run(ctx context.Context) error {
 			}
 			return err
 		}
-		go answer(c)
+		go a.talk(c)
 	}
 }
 
-func answer(c net.Conn) {
+func (a *Agent) talk(c net.Conn) {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(5 * time.Second))
 	var q Question
-	if json.NewDecoder(c).Decode(&q) != nil {
-		return
+	if json.NewDecoder(c).Decode(&q) == nil {
+		json.NewEncoder(c).Encode(a.answer(q))
 	}
-	a := Answer{Version: Version()}
+}
+
+func (a *Agent) answer(q Question) Answer {
+	out := Answer{Version: a.Version}
+	if out.Version == "" {
+		out.Version = Version()
+	}
 	switch q.Op {
 	case "instance":
-		a.Status = "unknown"
-		if inst, found, err := registry.Find(registry.Dir(), q.Instance); err == nil && found {
+		out.Status = "unknown"
+		if inst, found, err := registry.Find(a.Registry, q.Instance); err == nil && found {
 			s := control.Look(inst.Mgr())
-			a.Status, a.Port = s.Status, s.SuperServer
+			out.Status, out.Port, out.Mirror = s.Status, s.SuperServer, control.LoadMirror(inst.Mgr())
 		}
-	case "reachable":
-		a.Status = "no"
-		if probe, err := net.DialTimeout("tcp", q.Address, time.Second); err == nil {
-			probe.Close()
-			a.Status = "yes"
-		}
+	case "beat":
+		a.arbiter.beat(q, &out)
+	case "claim":
+		a.arbiter.claim(q, &out)
 	}
-	json.NewEncoder(c).Encode(a)
+	return out
 }

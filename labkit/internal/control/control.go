@@ -21,6 +21,8 @@ type Request struct {
 	Terminal  bool   // the user sees what they type
 	File      string // merge file
 	Target    string // configuration file a merge goes to
+	// NoFailover of a stop: no backup is to take over.
+	NoFailover bool
 }
 
 // Frame kinds of what the instance answers.

@@ -134,15 +134,16 @@ func stop(env Env, inst registry.Instance, args []string) int {
 		fmt.Fprintln(env.Out, "You do not have permission to stop this instance.")
 		return 1
 	}
-	again := false
+	again, noFailover := false, false
 	for _, a := range args {
 		again = again || strings.EqualFold(a, "restart")
+		noFailover = noFailover || strings.EqualFold(a, "nofailover")
 	}
 	if control.Locked(inst.Mgr()) {
 		if !quiet && !confirmed(env, inst) {
 			return 1
 		}
-		if status := askToStop(env, inst, quiet); status != 0 {
+		if status := askToStop(env, inst, quiet, noFailover); status != 0 {
 			return status
 		}
 	} else if !quiet {
@@ -182,12 +183,12 @@ func confirmed(env Env, inst registry.Instance) bool {
 }
 
 // askToStop tells the instance to stop and waits for [Startup] ShutdownTimeout.
-func askToStop(env Env, inst registry.Instance, quiet bool) int {
+func askToStop(env Env, inst registry.Instance, quiet, noFailover bool) int {
 	limit, err := strconv.Atoi(setting(inst, "Startup", "ShutdownTimeout"))
 	if err != nil || limit <= 0 {
 		limit = 300
 	}
-	conn, err := control.Dial(inst.Mgr(), control.Request{Op: "stop"})
+	conn, err := control.Dial(inst.Mgr(), control.Request{Op: "stop", NoFailover: noFailover})
 	if err != nil {
 		fmt.Fprintf(env.Out, "Shutdown failed: the instance does not answer\n")
 		return 1
@@ -246,8 +247,8 @@ func isOurs(pid int, inst registry.Instance) bool {
 	return err == nil && strings.Contains(string(line), filepath.Join(inst.Dir, "bin", "irisdb"))
 }
 
-func restart(env Env, inst registry.Instance, _ []string) int {
-	return stop(env, inst, []string{"restart", "quietly"})
+func restart(env Env, inst registry.Instance, args []string) int {
+	return stop(env, inst, append(append([]string{"restart"}, args...), "quietly"))
 }
 
 func remove(env Env, inst registry.Instance, _ []string) int {

@@ -29,16 +29,10 @@ type localDB struct {
 func (l localDB) Get(key string) (string, bool, error) { v, ok := l.db.Get(key); return v, ok, nil }
 
 func (l localDB) Set(key, value string) error {
-	if err := l.i.mirror.writable(l.db.Dir); err != nil {
-		return err
-	}
 	return diskError(l.i.set.SetValue(l.db, key, value))
 }
 
 func (l localDB) Kill(key string) error {
-	if err := l.i.mirror.writable(l.db.Dir); err != nil {
-		return err
-	}
 	return diskError(l.i.set.Kill(l.db, key))
 }
 
@@ -55,6 +49,10 @@ func (l localDB) Before(prefix, limit string) (string, bool, error) {
 func diskError(err error) error {
 	if err == nil {
 		return nil
+	}
+	var known *script.Error
+	if errors.As(err, &known) {
+		return err
 	}
 	if errors.Is(err, syscall.ENOSPC) {
 		return &script.Error{Code: "<FILEFULL>", Detail: "*" + err.Error()}

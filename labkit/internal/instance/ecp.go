@@ -10,41 +10,41 @@ import (
 	"time"
 
 	"icm/labkit/internal/script"
-	"icm/labkit/internal/store"
 )
 
 // message is all there is on a super-server connection, both ways.
 type message struct {
-	Op               string // hello, get, set, kill, keys, before, mirror-…
-	Client, Dir      string
-	Key, Value       string
-	Prefix, After    string
-	Limit            int
-	Keys             []string
-	Found            bool
-	Error            string
-	Members          []member
-	Mirror, System   string
-	Role             string
-	Seqs             map[string]uint64
-	Records          map[string][]store.Record
-	Active, Bye, Was bool
-	Member           member
+	Op            string // hello, get, set, kill, keys, before, mirror-…
+	Client, Dir   string
+	Key, Value    string
+	Prefix, After string
+	Limit         int
+	Keys          []string
+	Found         bool
+	Error         string
+	Members       []member
+	Talk          *talk // between members of a mirror
 }
 
 // link is one connection. One question is open at a time.
 type link struct {
-	mu   sync.Mutex
-	conn net.Conn
-	enc  *gob.Encoder
-	dec  *gob.Decoder
+	mu    sync.Mutex
+	conn  net.Conn
+	enc   *gob.Encoder
+	dec   *gob.Decoder
+	limit time.Duration // for one question
+	// Of the side that answers: the name in the other's certificate, what to
+	// do at the end, and whether the client wants nobody but a primary.
+	peer     string
+	release  func()
+	mirrored bool
 }
 
-// linkTimeout bounds one question; mirror partners declare each other dead after it.
+// linkTimeout bounds one question.
 const linkTimeout = 8 * time.Second
 
-func dialLink(addr string) (*link, error) {
-	c, err := net.DialTimeout("tcp", addr, 2*time.Second)
+func (i *Instance) dialLink(addr string) (*link, error) {
+	c, err := i.dial(addr, 2*time.Second)
 	if err != nil {
 		return nil, err
 	}
@@ -52,13 +52,13 @@ func dialLink(addr string) (*link, error) {
 }
 
 func newLink(c net.Conn) *link {
-	return &link{conn: c, enc: gob.NewEncoder(c), dec: gob.NewDecoder(c)}
+	return &link{conn: c, enc: gob.NewEncoder(c), dec: gob.NewDecoder(c), limit: linkTimeout}
 }
 
 func (l *link) ask(m message) (message, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.conn.SetDeadline(time.Now().Add(linkTimeout))
+	l.conn.SetDeadline(time.Now().Add(l.limit))
 	if err := l.enc.Encode(m); err != nil {
 		return message{}, err
 	}
@@ -108,7 +108,7 @@ func (r remoteDB) ask(m message) (message, error) {
 			r.e.drop(r.server, l)
 			continue
 		}
-		if reply.Error == notPrimary {
+		if strings.Contains(reply.Error, notPrimary) {
 			r.e.drop(r.server, l)
 			err = fmt.Errorf("%s", reply.Error)
 			continue
@@ -144,7 +144,7 @@ func (e *ecp) connect(server string) (*link, error) {
 	var err error
 	for n := 0; n < len(addrs) && n < 8; n++ {
 		var l *link
-		if l, err = dialLink(addrs[n]); err != nil {
+		if l, err = e.i.dialLink(addrs[n]); err != nil {
 			continue
 		}
 		var reply message
@@ -209,7 +209,7 @@ func (e *ecp) status() []string {
 	return out
 }
 
-const notPrimary = "<NETWORK> *this mirror member is not the primary"
+const notPrimary = "*this mirror member is not the primary"
 
 // hello decides whether a client may use this data server.
 func (e *ecp) hello(m message) (message, bool) {
@@ -217,7 +217,7 @@ func (e *ecp) hello(m message) (message, bool) {
 		return message{Error: "<NETWORK> *%Service_ECP is not enabled"}, false
 	}
 	if m.Found && !e.i.mirror.isPrimary() {
-		return message{Error: notPrimary, Members: e.i.mirror.others()}, false
+		return message{Error: errNotPrimary.Error(), Members: e.i.mirror.others()}, false
 	}
 	limit, _ := strconv.Atoi(e.i.get("config", "MaxServerConn"))
 	e.mu.Lock()
@@ -239,8 +239,15 @@ func (e *ecp) goodbye(client string) {
 }
 
 // answer does what a client asks of one of our databases.
-func (e *ecp) answer(m message) message {
-	db, err := e.i.local(m.Dir)
+func (e *ecp) answer(l *link, m message) message {
+	if l.mirrored && !e.i.mirror.isPrimary() {
+		return message{Error: errNotPrimary.Error()}
+	}
+	dir, err := e.i.mirror.directory(m.Dir)
+	if err != nil {
+		return message{Error: err.Error()}
+	}
+	db, err := e.i.local(dir)
 	if err != nil {
 		return message{Error: err.Error()}
 	}
@@ -272,7 +279,14 @@ func (i *Instance) serveSuperServer(l net.Listener) {
 		if err != nil {
 			return
 		}
-		go i.serveLink(newLink(c))
+		go func() {
+			l, err := i.welcome(c)
+			if err != nil {
+				c.Close()
+				return
+			}
+			i.serveLink(l)
+		}()
 	}
 }
 
@@ -292,6 +306,9 @@ func (i *Instance) serveLink(l *link) {
 		if client != "" {
 			i.ecp.goodbye(client)
 		}
+		if l.release != nil {
+			l.release()
+		}
 	}()
 	for {
 		var m message
@@ -301,14 +318,14 @@ func (i *Instance) serveLink(l *link) {
 		var reply message
 		switch {
 		case strings.HasPrefix(m.Op, "mirror-"):
-			reply = i.mirror.answer(m)
+			reply = i.mirror.answer(l, m)
 		case m.Op == "hello" && client == "":
 			var ok bool
 			if reply, ok = i.ecp.hello(m); ok {
-				client = m.Client
+				client, l.mirrored = m.Client, m.Found
 			}
 		case client != "":
-			reply = i.ecp.answer(m)
+			reply = i.ecp.answer(l, m)
 		default:
 			reply.Error = "<PROTECT>"
 		}

@@ -28,6 +28,10 @@ type Options struct {
 	Progress io.Writer
 	// Ready is called once, when the start is decided.
 	Ready func(error)
+	// Dial opens all connections, and Agent is the address of the machine's
+	// agent; nil and empty outside tests.
+	Dial  func(addr string, limit time.Duration) (net.Conn, error)
+	Agent string
 }
 
 // Run is the life of an instance: start, serve, end.
@@ -45,6 +49,10 @@ func Run(o Options) error {
 // start brings everything up in the order the log of a real start shows.
 func start(o Options) (*Instance, error) {
 	i := &Instance{reg: o.Instance, ended: make(chan struct{}), faults: control.Faults(o.Instance.Mgr())}
+	i.dial, i.agent = o.Dial, o.Agent
+	if i.dial == nil {
+		i.dial = func(addr string, limit time.Duration) (net.Conn, error) { return net.DialTimeout("tcp", addr, limit) }
+	}
 	if o.CPF != "" {
 		i.reg.CPF = o.CPF
 	}
@@ -196,8 +204,8 @@ func (i *Instance) mountAll() error {
 // serve opens ports and control socket and lets users in.
 func (i *Instance) serve(o Options) error {
 	i.ecp, i.mirror = newECP(i), newMirror(i)
-	i.set.Shipped = i.mirror.ship
-	super, err := net.Listen("tcp", ":"+i.conf.Get("Startup", "DefaultPort"))
+	i.set.Epoch, i.set.Shipped = i.mirror.epoch, i.mirror.ship
+	super, err := net.Listen("tcp", net.JoinHostPort(i.conf.Get("Startup", "DefaultPortBindAddress"), i.conf.Get("Startup", "DefaultPort")))
 	if err != nil {
 		return complain("Superserver port %s is in use: %v", i.conf.Get("Startup", "DefaultPort"), err)
 	}
@@ -275,11 +283,11 @@ func (i *Instance) crashLater() {
 }
 
 // stop ends the instance cleanly.
-func (i *Instance) stop() error {
+func (i *Instance) stop(noFailover bool) error {
 	i.setState(func(s *control.State) { s.Status, s.Since = "stopping", time.Now() })
 	i.log.write(0, "Generic.Event", "Shutdown of stand-in for InterSystems IRIS requested")
 	i.pause(i.faultDuration("stop-delay-ms", 0))
-	i.mirror.stop()
+	i.mirror.stop(noFailover)
 	for _, l := range i.listeners[:1] { // the control socket answers to the end
 		l.Close()
 	}
@@ -297,6 +305,16 @@ func (i *Instance) stop() error {
 	i.log.write(0, "", "Transaction rollback not required at next startup")
 	i.setState(func(s *control.State) { *s = control.State{Status: "down", Since: time.Now()} })
 	return nil
+}
+
+// shutDown stops the instance and ends its process.
+func (i *Instance) shutDown(noFailover bool) error {
+	err := i.stop(noFailover)
+	if err == nil {
+		i.lockFile.Close() // whoever reads the answer finds the instance down
+	}
+	i.end()
+	return err
 }
 
 func (i *Instance) end() { i.endOnce.Do(func() { close(i.ended) }) }

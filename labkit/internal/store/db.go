@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"sort"
@@ -22,6 +23,7 @@ type DB struct {
 	seq    uint64
 	values map[string]string
 	keys   []string // sorted
+	past   History
 }
 
 // Create makes an empty database in dir, which must exist. A database that
@@ -86,19 +88,20 @@ func (db *DB) load(format int) error {
 			return fmt.Errorf("cannot convert database: %w", err)
 		}
 	}
-	if err := db.replay(); err != nil {
+	if err := db.replay(math.MaxUint64); err != nil {
 		return err
 	}
 	return db.file.Truncate(db.size)
 }
 
-// replay builds memory from the file and stops at the first torn record.
-func (db *DB) replay() error {
-	db.size = headerSize
+// replay builds memory from the file and stops at the first torn record, or
+// after record last.
+func (db *DB) replay(last uint64) error {
+	db.size, db.seq, db.past, db.values = headerSize, 0, History{}, map[string]string{}
 	r := bufio.NewReaderSize(io.NewSectionReader(db.file, headerSize, 1<<62), 1<<20)
 	for {
 		rec, n, err := readRecord(r)
-		if err != nil || rec.Seq != db.seq+1 {
+		if err != nil || rec.Seq != db.seq+1 || rec.Seq > last {
 			break
 		}
 		db.apply(rec)
@@ -115,6 +118,7 @@ func (db *DB) replay() error {
 // apply changes memory only; the caller keeps keys in order.
 func (db *DB) apply(rec Record) {
 	db.seq = rec.Seq
+	db.past.add(rec)
 	if rec.Op == opSet {
 		db.values[rec.Key] = rec.Value
 		return
@@ -213,23 +217,14 @@ func (db *DB) Before(prefix, limit string) (string, bool) {
 
 // Since returns up to limit records after seq, for a mirror member that lacks them.
 func (db *DB) Since(seq uint64, limit int) ([]Record, error) {
-	f, err := os.Open(datPath(db.Dir))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
 	var out []Record
-	r := bufio.NewReaderSize(io.NewSectionReader(f, headerSize, 1<<62), 1<<20)
-	for len(out) < limit {
-		rec, _, err := readRecord(r)
-		if err != nil {
-			break // the end, or a record still being written
-		}
+	err := scanDB(datPath(db.Dir), func(rec Record) bool {
 		if rec.Seq > seq {
 			out = append(out, rec)
 		}
-	}
-	return out, nil
+		return len(out) < limit
+	})
+	return out, err
 }
 
 // Sync makes everything written so far survive a power cut.

@@ -175,6 +175,18 @@ func (j *Journal) Append(recs ...Record) error {
 	return j.write(data)
 }
 
+// note writes a record that need not survive a power cut.
+func (j *Journal) note(rec Record) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	data := rec.encode()
+	if _, err := j.file.WriteAt(data, j.size); err != nil {
+		return fmt.Errorf("cannot write journal: %w", err)
+	}
+	j.size += int64(len(data))
+	return nil
+}
+
 func (j *Journal) write(data []byte) error {
 	if j.Limit > 0 && j.size > j.Limit {
 		if err := j.next(filepath.Dir(j.file.Name())); err != nil {

@@ -5,12 +5,17 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"math/rand/v2"
 )
 
 // Kinds of record.
 const (
 	opSet  = 's'
 	opKill = 'k'
+	// Only in journals: the database went back to Seq, and the records of a
+	// mirrored database up to Seq were acknowledged.
+	opRollback = 'r'
+	opAcked    = 'a'
 )
 
 // maxRecord bounds what a damaged length can make us allocate.
@@ -23,7 +28,23 @@ type Record struct {
 	Key   string
 	Value string
 	DB    string // directory; only in journals
+	// Epoch is the reign of the primary that made the record; 0 outside mirrors.
+	Epoch Epoch
 }
+
+// Epoch is one reign of one primary: a number that rises with each, and below
+// it a random part, so that two primaries of one number can be told apart.
+type Epoch uint64
+
+const epochBits = 20
+
+// Next begins a reign after e.
+func (e Epoch) Next() Epoch {
+	return Epoch((e.Number()+1)<<epochBits | uint64(rand.Uint32())&(1<<epochBits-1))
+}
+
+// Number is how many reigns there were, this one included.
+func (e Epoch) Number() uint64 { return uint64(e) >> epochBits }
 
 var errTorn = errors.New("record is torn or damaged")
 
@@ -34,6 +55,9 @@ func (r Record) encode() []byte {
 	for _, s := range []string{r.DB, r.Key, r.Value} {
 		body = binary.AppendUvarint(body, uint64(len(s)))
 		body = append(body, s...)
+	}
+	if r.Epoch != 0 {
+		body = binary.AppendUvarint(body, uint64(r.Epoch))
 	}
 	out := make([]byte, 8, 8+len(body))
 	binary.BigEndian.PutUint32(out, uint32(len(body)))
@@ -83,6 +107,13 @@ func decodeBody(body []byte) (Record, bool) {
 		}
 		*field = string(body[n : n+int(size)])
 		body = body[n+int(size):]
+	}
+	if len(body) > 0 {
+		epoch, n := binary.Uvarint(body)
+		if n <= 0 {
+			return rec, false
+		}
+		rec.Epoch, body = Epoch(epoch), body[n:]
 	}
 	return rec, len(body) == 0
 }

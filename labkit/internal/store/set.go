@@ -12,9 +12,13 @@ import (
 type Set struct {
 	Journal *Journal
 	Format  int
-	// Shipped, when not nil, is called with each record after it is in the
-	// journal and before it is acknowledged. Mirroring hangs here.
-	Shipped func(db *DB, rec Record)
+	// Epoch, when not nil, tells the reign a new record of db belongs to, 0
+	// when the database is not mirrored, or why it may not be changed.
+	Epoch func(db *DB) (Epoch, error)
+	// Shipped, when not nil, is called with each record of a mirrored database
+	// after it is in the journal and before it is acknowledged. An error means
+	// that it must not be acknowledged.
+	Shipped func(db *DB, rec Record) error
 
 	mu    sync.Mutex   // one writer at a time gives records their order
 	mapMu sync.RWMutex // guards dbs; never held while a writer waits for a mirror
@@ -69,7 +73,12 @@ func (s *Set) Recover() (int, error) {
 	missing := 0
 	_, err := s.Journal.Replay(func(rec Record) error {
 		db := s.dbs[rec.DB]
-		if db == nil || rec.Seq <= db.Seq() {
+		switch {
+		case db == nil || rec.Op == opAcked:
+			return nil
+		case rec.Op == opRollback:
+			return db.rollback(rec.Seq) // what follows in the journal is applied again
+		case rec.Seq <= db.Seq():
 			return nil
 		}
 		missing++
@@ -94,6 +103,12 @@ func (s *Set) Kill(db *DB, key string) error {
 func (s *Set) change(db *DB, rec Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.Epoch != nil {
+		var err error
+		if rec.Epoch, err = s.Epoch(db); err != nil {
+			return err
+		}
+	}
 	rec.Seq, rec.DB = db.Seq()+1, db.Dir
 	if err := s.Journal.Append(rec); err != nil {
 		return err
@@ -101,10 +116,27 @@ func (s *Set) change(db *DB, rec Record) error {
 	if err := db.add(rec); err != nil {
 		return err
 	}
-	if s.Shipped != nil {
-		s.Shipped(db, rec)
+	if rec.Epoch == 0 || s.Shipped == nil {
+		return nil
 	}
-	return nil
+	if err := s.Shipped(db, rec); err != nil {
+		return err
+	}
+	return s.Journal.note(Record{Seq: rec.Seq, Op: opAcked, DB: db.Dir, Epoch: rec.Epoch})
+}
+
+// Rollback takes back all records of db after seq: they were never
+// acknowledged, and the mirror went on without them.
+func (s *Set) Rollback(db *DB, seq uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if db.Seq() <= seq {
+		return nil
+	}
+	if err := s.Journal.Append(Record{Seq: seq, Op: opRollback, DB: db.Dir}); err != nil {
+		return err
+	}
+	return db.rollback(seq)
 }
 
 // Receive applies records that another member of the mirror made.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 )
@@ -31,8 +33,8 @@ func Verify(dir string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	db := &DB{Dir: withSlash(dir), file: f, values: map[string]string{}}
-	if err := db.replay(); err != nil {
+	db := &DB{Dir: withSlash(dir), file: f}
+	if err := db.replay(math.MaxUint64); err != nil {
 		return Report{}, err
 	}
 	st, err := f.Stat()
@@ -59,22 +61,26 @@ func Lost(dir string, journalDirs ...string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var lost uint64
+	missing := map[uint64]bool{}
 	for _, jdir := range journalDirs {
 		j := &Journal{Dir: jdir}
 		for _, path := range j.Files() {
 			_, err := scanFile(path, func(rec Record) error {
-				if rec.DB == rep.Dir && rec.Seq > rep.Records {
-					lost++
+				switch {
+				case rec.DB != rep.Dir:
+				case rec.Op == opRollback:
+					maps.DeleteFunc(missing, func(seq uint64, _ bool) bool { return seq > rec.Seq })
+				case rec.Op != opAcked && rec.Seq > rep.Records:
+					missing[rec.Seq] = true
 				}
 				return nil
 			})
 			if err != nil {
-				return lost, err
+				return 0, err
 			}
 		}
 	}
-	return lost, nil
+	return uint64(len(missing)), nil
 }
 
 // CheckJournal says how many whole records a journal file has, and whether

@@ -1,0 +1,84 @@
+package instance
+
+import (
+	"fmt"
+	"testing"
+)
+
+func TestAnAcknowledgedWriteIsOnTheBackup(t *testing.T) {
+	t.Parallel()
+	_, a, b := pair(t, "")
+	a.run("APP", `set ^x=1`)
+	if got := b.run("APP", `write ^x`); got != "1" {
+		t.Errorf("the backup has %q", got)
+	}
+	if _, err := b.try("APP", `set ^x=2`); err == nil || err.Error()[:9] != "<PROTECT>" {
+		t.Errorf("the backup can be written: %v", err)
+	}
+}
+
+func TestABackupTakesOverFromAPrimaryThatStops(t *testing.T) {
+	t.Parallel()
+	_, a, b := pair(t, "")
+	a.run("APP", `set ^x=1`)
+	a.stop()
+	b.becomes("Primary")
+	b.run("APP", `set ^x=2`)
+	a.start()
+	a.becomes("Backup")
+	a.holds("^x", "2")
+}
+
+func TestABackupTakesOverFromAPrimaryThatDies(t *testing.T) {
+	t.Parallel()
+	_, a, b := pair(t, "")
+	a.run("APP", `for i=1:1:20 set ^x(i)=i`)
+	a.crash()
+	b.becomes("Primary")
+	if got := b.run("APP", `write ^x(20)`); got != "20" {
+		t.Errorf("the new primary has %q", got)
+	}
+}
+
+func TestABackupDoesNotTakeOverWhenToldNotTo(t *testing.T) {
+	t.Parallel()
+	_, a, b := pair(t, "")
+	a.halt(a.i.shutDown(true))
+	b.becomes("Waiting")
+	a.start()
+	a.becomes("Primary")
+	b.becomes("Backup")
+}
+
+func TestAnUnacknowledgedTailIsRolledBack(t *testing.T) {
+	t.Parallel()
+	n, a, b := pair(t, fmt.Sprintf(`,m("ArbiterNode")="%s"`, "127.0.0.1|1")) // nobody is there
+	a.run("APP", `set ^x=1`)
+	n.set(a.addr, b.addr, true)
+	failed := make(chan error, 1)
+	a.i.mirror.mu.Lock()
+	a.i.mirror.conf.Arbitrated = true // as if agreed before the arbiter went away
+	a.i.mirror.mu.Unlock()
+	i := a.i
+	go func() {
+		s := i.Set("APP", "x\x00", "lost")
+		failed <- s
+	}()
+	a.becomes("In Trouble")
+	a.crash()
+	if err := <-failed; err == nil {
+		t.Error("a write was acknowledged that no backup has")
+	}
+	b.becomes("Waiting")
+	n.set(a.addr, b.addr, false)
+	b.becomes("Primary")
+	b.run("APP", `set ^x=2`)
+	a.start()
+	a.becomes("Backup")
+	a.holds("^x", "2")
+	b.stop()
+	a.becomes("Primary")
+	if got := a.run("APP", `write ^x`); got != "2" {
+		t.Errorf("after going back the former primary has %q", got)
+	}
+}
