@@ -75,7 +75,7 @@ func origin(address string, known kitMark) string {
 // what its address stands for.
 func (d Deps) upToDate(k kitname.Kit, a kind.Kit) bool {
 	m, ok := d.fetched(k, a.SHA256)
-	return ok && m.From == origin(a.URL, m)
+	return ok && (brought(a.URL) || m.From == origin(a.URL, m))
 }
 
 // fetched returns the mark of an archive that is there, checked and unchanged.
@@ -124,6 +124,9 @@ func (d Deps) doFetch(ctx context.Context, t *engine.Task) error {
 	a, k, err := decodeKit(t)
 	if err != nil {
 		return err
+	}
+	if brought(a.URL) {
+		return d.takeBrought(ctx, k, a)
 	}
 	if d.upToDate(k, a) {
 		return nil
@@ -182,7 +185,7 @@ func (d Deps) undoFetch(_ context.Context, t *engine.Task) error {
 		return err
 	}
 	path := d.archive(k)
-	return removeFiles(path, path+".ok", path+".part")
+	return removeFiles(path, path+".ok", path+".part", d.incoming(k))
 }
 
 func removeFiles(paths ...string) error {

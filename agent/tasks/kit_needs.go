@@ -27,10 +27,14 @@ func (d Deps) KitNeeds(ctx context.Context, req wire.CheckRequest) ([]wire.Space
 	if err != nil {
 		return nil, err
 	}
-	mark, here := d.fetched(k, "")
-	here = here && mark.From == origin(req.KitURL, mark)
+	mark, here := d.fetched(k, req.KitSHA256)
+	here = here && (brought(req.KitURL) || mark.From == origin(req.KitURL, mark))
 	size := mark.Size
-	if !here {
+	switch {
+	case here:
+	case brought(req.KitURL):
+		size = req.KitSize
+	default:
 		size, err = kitfile.Probe(ctx, kitfile.Source{URL: req.KitURL, Withheld: req.KitLogin})
 		if err != nil {
 			return nil, err

@@ -16,7 +16,7 @@ var checkCommand = command{
 		var all bool
 		o.register(fs)
 		o.selectors(fs)
-		o.fieldOption(fs, "kitURL", "KitURL", "`URL` of the kit")
+		o.kitOptions(fs)
 		fs.BoolVar(&all, "all", false, "show what passed too")
 		return func(ctx context.Context, env *Env, _ []string) error {
 			return o.work(ctx, env, "check", func(ctx context.Context, job *deploy.Job, con *console) error {

@@ -30,7 +30,7 @@ fish: icm completion fish > ~/.config/fish/completions/icm.fish`,
 }
 
 // fileOptions are completed with file names.
-const fileOptions = "-definitions|-defaults|-instances|-stateDir|-localPath|-localFile|-iscPasswordFile|-key"
+const fileOptions = "-definitions|-defaults|-instances|-stateDir|-localPath|-localFile|-iscPasswordFile|-key|-kit"
 
 func optionNames(c command) []string {
 	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"icm/controller/deploy"
+	"icm/internal/kitname"
 )
 
 var installCommand = command{
@@ -132,7 +133,15 @@ func (o *common) operationOptions(fs *flag.FlagSet) {
 	o.forcing(fs, "do not ask")
 	o.password.register(fs)
 	o.fieldOption(fs, "namespace", "Namespace", "`namespace` to create, and the default for session and sql")
+	o.kitOptions(fs)
+}
+
+// kitOptions say where the kit comes from.
+func (o *common) kitOptions(fs *flag.FlagSet) {
 	o.fieldOption(fs, "kitURL", "KitURL", "`URL` of the kit")
+	fs.Func("kit", "a kit on this machine, as a `file`: icm brings it to the nodes itself", func(file string) error {
+		return o.fields.set("KitURL", kitname.Local+file)
+	})
 }
 
 var planCommand = command{

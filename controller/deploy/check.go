@@ -53,6 +53,9 @@ func (j *Job) Check(ctx context.Context) ([]NodeFinding, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := j.findKits(ctx, s); err != nil {
+		return nil, err
+	}
 	nodes, connErr := j.connectAll(ctx, s.real(), s.dir)
 	defer closeAll(nodes)
 	var out []NodeFinding
@@ -107,6 +110,7 @@ func (j *Job) needs(n settings, kinds map[string]bool) wire.CheckRequest {
 	req := wire.CheckRequest{Now: j.World.Now(), Instance: n.Instance.Name}
 	if kinds[kind.KitFetch] {
 		req.KitName, req.KitURL, req.KitLogin = n.Kit.Name, n.Kit.URL, n.Kit.CredentialsSecret != ""
+		req.KitSize, req.KitSHA256 = n.Kit.Size, n.Kit.SHA256
 	}
 	if kinds[kind.IRISInstall] || kinds[kind.IRISUpgrade] {
 		req.InstallDir = n.Instance.Dir

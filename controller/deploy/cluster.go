@@ -26,6 +26,8 @@ type site struct {
 	settings map[string]settings
 	// licenses are the key files' contents by node.
 	licenses map[string][]byte
+	// kits are those that the controller brings, by sha256.
+	kits map[string]ownKit
 }
 
 // site reads everything and checks that it belongs together.
@@ -44,7 +46,7 @@ func (j *Job) site(verb Verb) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{plans: in, provisioned: p, verb: verb, settings: map[string]settings{}, licenses: map[string][]byte{}}
+	s := &site{plans: in, provisioned: p, verb: verb, settings: map[string]settings{}, licenses: map[string][]byte{}, kits: map[string]ownKit{}}
 	public, err := remote.LoadPublicKey(j.path(in.spec.Global.Get("SSHPublicKey")))
 	if err != nil {
 		return nil, err
@@ -106,7 +108,7 @@ func (j *Job) addNode(s *site, n topology.Node, inst state.Instance, public stri
 			facts.licenseSHA = hex.EncodeToString(sum[:])
 		}
 	}
-	set, err := settingsOf(n.Fields, facts, verb.needsKit() && n.HasInstance())
+	set, err := settingsOf(n.Fields, facts, verb.needsKit() && n.HasInstance() && j.Bundle == "")
 	if err != nil {
 		return err
 	}

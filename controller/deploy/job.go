@@ -38,6 +38,9 @@ type Job struct {
 	Wipe []string
 	// RemoveData names the machines whose data uninstall deletes too.
 	RemoveData []string
+	// Bundle is the path of a bundle file that kits come from; "" for none.
+	Bundle string
+	Kits   Kits
 	// SkipUnreachable leaves nodes out that do not answer, and records what
 	// they owe.
 	SkipUnreachable bool

@@ -164,6 +164,9 @@ func (j *Job) lookAround(ctx context.Context, verb Verb) (*prepared, error) {
 	if _, err := s.cluster(nil); err != nil { // refuse early what cannot be done
 		return nil, err
 	}
+	if err := j.findKits(ctx, s); err != nil {
+		return nil, err
+	}
 	pr := &prepared{site: s}
 	pr.nodes, err = j.connectAll(ctx, s.real(), s.dir)
 	if err := j.skipAway(ctx, pr, verb, err); err != nil {
@@ -368,7 +371,7 @@ func (j *Job) runPlan(ctx context.Context, pr *prepared, fence wire.Fence) error
 	if err := errors.Join(op.Plan(pr.plan), pr.owe(op)); err != nil {
 		return err
 	}
-	if err := op.Event(planRecord{Plan: pr.plan.Digest()}); err != nil {
+	if err := errors.Join(op.Event(planRecord{Plan: pr.plan.Digest()}), pr.recordKits(op)); err != nil {
 		return err
 	}
 	return j.runWith(ctx, pr, fence, op, secrets, nil)
@@ -385,7 +388,7 @@ func (j *Job) runRecorded(ctx context.Context, pr *prepared, fence wire.Fence, o
 
 func (j *Job) runWith(ctx context.Context, pr *prepared, fence wire.Fence, op *state.Operation, secrets map[string]map[string][]byte, passed map[int]bool) error {
 	r := &runner{
-		nodes: pr.nodes, fence: fence, operation: op.ID(), plan: pr.plan, secrets: secrets,
+		nodes: pr.nodes, kits: pr.site.kits, fence: fence, operation: op.ID(), plan: pr.plan, secrets: secrets,
 		parallel: j.Parallel, report: j.World.Report, record: op.Event,
 		atWork: map[string]bool{}, done: map[string]bool{}, passed: passed,
 		hold: func() bool { return exists(holdPath(pr.site.dir, op.ID())) },

@@ -189,6 +189,11 @@ type node struct {
 
 func (n node) Shell() Shell { return shell{conn: n.Conn(), user: n.user} }
 
+// Put implements Node.
+func (n node) Put(ctx context.Context, name string, in io.Reader, size int64, sha256 string) error {
+	return n.PutFile(ctx, name, in, size, sha256)
+}
+
 // Follow adds the hint to what the agent says.
 func (n node) Follow(ctx context.Context, change string, after uint64, item func(wire.Item) error) error {
 	return fromAgent(n.Node.Follow(ctx, change, after, item))

@@ -38,8 +38,12 @@ func configureNode(s settings) []draft {
 // stageKit fetches and unpacks, for the tasks named: nothing runs from a kit
 // before it is complete and checked, and nothing is stopped meanwhile.
 func stageKit(s settings, serves ...string) []draft {
+	from := "Fetch " + s.Kit.Name
+	if brought(s.Kit) {
+		from = "Bring " + s.Kit.Name
+	}
 	return []draft{
-		{key: "fetch", kind: kind.KitFetch, summary: "Fetch " + s.Kit.Name, args: s.Kit, need: ifWith, with: serves},
+		{key: "fetch", kind: kind.KitFetch, summary: from, args: s.Kit, need: ifWith, with: serves},
 		{key: "unpack", kind: kind.KitUnpack, summary: "Unpack " + s.Kit.Name, args: s.Kit, need: ifWith, with: serves},
 	}
 }

@@ -43,7 +43,7 @@ func (j *Job) Resume(ctx context.Context, id string) (string, error) {
 		return rec.Meta.ID, err
 	}
 	defer lock.Unlock() //nolint:errcheck // a lock that was taken away was reported by the nodes
-	pr, err := j.reopen(ctx, plan, dir)
+	pr, err := j.reopen(ctx, plan, dir, rec)
 	if pr != nil {
 		defer closeAll(pr.nodes)
 	}
@@ -96,7 +96,7 @@ func (j *Job) resumable(id string) (*state.Dir, *state.Recorded, error) {
 }
 
 // reopen connects to the nodes of a plan that is there already.
-func (j *Job) reopen(ctx context.Context, plan *Plan, dir *state.Dir) (*prepared, error) {
+func (j *Job) reopen(ctx context.Context, plan *Plan, dir *state.Dir, rec *state.Recorded) (*prepared, error) {
 	all := *j
 	all.Select, all.Files.StateDir = Selection{}, dir.Path
 	verb, ok := ParseVerb(plan.Verb)
@@ -107,6 +107,13 @@ func (j *Job) reopen(ctx context.Context, plan *Plan, dir *state.Dir) (*prepared
 	if err != nil {
 		return nil, err
 	}
+	if err := all.findKits(ctx, s); err != nil {
+		if j.Bundle != "" || j.Fields["KitURL"] != "" {
+			return nil, err // it was asked for now
+		}
+		j.warn("%v", err)
+	}
+	all.recordedKits(ctx, s, rec)
 	pr := &prepared{site: s, plan: plan}
 	pr.nodes, err = all.connectAll(ctx, involved(s.real(), plan), dir)
 	return pr, unreachable(err)

@@ -18,6 +18,7 @@ import (
 // runner runs a plan on connected nodes.
 type runner struct {
 	nodes     map[string]Node
+	kits      map[string]ownKit // by sha256
 	fence     wire.Fence
 	operation string
 	plan      *Plan
@@ -244,6 +245,9 @@ func (r *runner) change(ctx context.Context, i int, st Stage, ch NodeChange) err
 	if err := r.record(changeRecord{Node: ch.Node, Change: c.ID, Status: wire.StatusDo}); err != nil {
 		return err
 	}
+	if err := r.bring(ctx, node, c.ID, ch); err != nil {
+		return err
+	}
 	r.working(ch.Node, true)
 	outcome, err := r.submit(ctx, node, ch.Node, req)
 	if err != nil {
@@ -338,7 +342,7 @@ func (f *follower) event(ev wire.Event) {
 	if i < 0 {
 		return
 	}
-	info := kind.Table[f.change.Tasks[i].Kind]
+	info := wordsOf(f.change.Tasks[i])
 	switch ev.Status {
 	case wire.StatusDoing:
 		if info.Doing != "" && !f.begun[info.Doing] {

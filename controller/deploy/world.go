@@ -66,6 +66,9 @@ type Node interface {
 	// Follow hands on what the agent's journal says of a change, after a
 	// number on, until the change has ended. It survives a lost connection.
 	Follow(ctx context.Context, change string, after uint64, item func(wire.Item) error) error
+	// Put streams size bytes to the agent's store, under a plain name. The agent
+	// checks the sha256, and keeps nothing that is not whole.
+	Put(ctx context.Context, name string, in io.Reader, size int64, sha256 string) error
 	// Shell is the connection below.
 	Shell() Shell
 	Close() error

@@ -4,7 +4,7 @@ func irisFields() []Field {
 	const kit = "the kit decides"
 	return group("IRIS", []Field{
 		{Name: "KitURL", Type: KitAddress, Example: "file:///tmp/IRIS-2023.1.0.235.1-lnxrh8x64.tar.gz",
-			Meaning: "Address of the kit: http, https, or a file on the nodes. It is a gzipped tar file for 64-bit Linux."},
+			Meaning: "Address of the kit, a gzipped tar file for 64-bit Linux: http, https, or a file on the nodes (`file:///…`), which they fetch themselves; a file beside icm (`local:FILE`), or a kit in a bundle (`bundle:NAME`), which icm brings to them."},
 		{Name: "KitSHA256", Type: SHA256, Meaning: "Checksum that the kit must have."},
 		{Name: "KitCredentials", Type: Path, Meaning: "File beside icm that holds `user:password` for `KitURL`."},
 		{Name: "ISCInstance", Aliases: []string{"InstanceName"}, Type: Name, Default: "IRIS", Meaning: "Name of the instance on each node."},

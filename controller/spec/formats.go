@@ -35,7 +35,7 @@ func (f *Field) Pattern() string {
 	p := map[Type]string{
 		Name: namePattern, Namespace: namespacePattern, Device: devicePattern, Rate: ratePattern, Account: accountPattern,
 		MountPoint: `^/[^ \t"'\\]*$`, Directory: `^/[^ \t"'\\]*$`, SHA256: `^[0-9A-Fa-f]{64}$`, URL: `^https?://`,
-		KitAddress: `^(https?://[^/@]+/|file:///).+\.tar\.gz`, IntList: `^ *[0-9]+( *, *[0-9]+)* *$`,
+		KitAddress: `^(https?://[^/@]+/|file:///|local:|bundle:).+\.tar\.gz`, IntList: `^ *[0-9]+( *, *[0-9]+)* *$`,
 	}[f.Type]
 	if p == "" {
 		return ""

@@ -42,12 +42,21 @@ type Kernel struct {
 	MemlockUser string            `json:"memlock_user,omitempty"` // account whose memlock and nproc limits are raised
 }
 
+// FromController begins the URL of a kit that the controller brings to the node
+// itself, before the node is asked to take it.
+const FromController = "controller:"
+
 // Kit names one kit on a node. Fetched kits lie in the agent's kits
 // directory, unpacked ones beside them.
 type Kit struct {
-	URL    string `json:"url"`  // http, https or file, without user and password
+	// URL is http, https or file, without user and password, or FromController
+	// and the name.
+	URL    string `json:"url"`
 	Name   string `json:"name"` // base name: IRIS-2023.1.0.235.1-lnxrh8x64.tar.gz
 	SHA256 string `json:"sha256,omitempty"`
+	// Size, in bytes, and SHA256 are always there for a kit that the controller
+	// brings.
+	Size int64 `json:"size,omitempty"`
 	// CredentialsSecret names the secret "user:password" for the URL.
 	CredentialsSecret string `json:"credentials_secret,omitempty"`
 	// Platform, when set, is what the kit is taken for, whatever the node's own

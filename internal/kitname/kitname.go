@@ -24,9 +24,20 @@ type Kit struct {
 // with each release, so it is not checked.
 var name = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_]*)-([0-9]+(?:\.[0-9]+){3,4})-([A-Za-z0-9_.]+)\.tar\.gz$`)
 
+// The addresses of kits that the controller has and brings to the nodes itself:
+// a file beside it, and an entry of a bundle.
+const (
+	Local  = "local:"
+	Bundle = "bundle:"
+)
+
 // ParseURL reads the address of a kit: http, https or file with an absolute
-// path. User and password may not stand in it.
+// path, which the nodes fetch; local with the path of a file beside icm, or
+// bundle with the name of a kit. User and password may not stand in it.
 func ParseURL(address string) (Kit, error) {
+	if k, ok, err := parseOwn(address); ok {
+		return k, err
+	}
 	u, err := url.Parse(address)
 	if err != nil {
 		// url.Error repeats the address, which may hold a password.
@@ -40,6 +51,28 @@ func ParseURL(address string) (Kit, error) {
 	return k, err
 }
 
+// parseOwn reads an address of the controller's own. A path is taken as it
+// stands, and nothing in it is escaped.
+func parseOwn(address string) (k Kit, ok bool, err error) {
+	file, local := strings.CutPrefix(address, Local)
+	entry, bundled := strings.CutPrefix(address, Bundle)
+	switch {
+	case local:
+		k, err = Parse(path.Base(file))
+	case bundled:
+		k, err = Parse(entry)
+	}
+	k.URL = address
+	return k, local || bundled, err
+}
+
+// File is the path of a kit that is a file beside icm; ok is false for every
+// other kit.
+func (k Kit) File() (path string, ok bool) { return strings.CutPrefix(k.URL, Local) }
+
+// InBundle reports whether the kit is an entry of a bundle.
+func (k Kit) InBundle() bool { return strings.HasPrefix(k.URL, Bundle) }
+
 func checkURL(u *url.URL) error {
 	switch u.Scheme {
 	case "http", "https":
@@ -51,7 +84,7 @@ func checkURL(u *url.URL) error {
 			return fmt.Errorf("a file address needs three slashes and the whole path: file:///%s", strings.TrimPrefix(u.Host+u.Path+u.Opaque, "/"))
 		}
 	default:
-		return fmt.Errorf("the address of the kit must begin with http://, https:// or file:///")
+		return fmt.Errorf("the address of the kit must begin with http://, https://, file:///, local: or bundle:")
 	}
 	if u.User != nil {
 		return fmt.Errorf("the address of the kit must not hold a user or password")

@@ -13,6 +13,9 @@ func TestTheAddressTellsTheKit(t *testing.T) {
 		"http://kits.acme.com/iris/unix/" + old:                                 {Name: old, Product: "IRIS", Version: "2018.2.0.792.0", Platform: "lnxrhx64"},
 		"file:///tmp/IRISHealth-2024.1.0.267.2-lnxrh9x64.tar.gz":                {Name: "IRISHealth-2024.1.0.267.2-lnxrh9x64.tar.gz", Product: "IRISHealth", Version: "2024.1.0.267.2", Platform: "lnxrh9x64"},
 		"https://x/IRIS_Community-2020.1.1.408.0-lnxubuntu2004x64.tar.gz?sig=1": {Name: "IRIS_Community-2020.1.1.408.0-lnxubuntu2004x64.tar.gz", Product: "IRIS_Community", Version: "2020.1.1.408.0", Platform: "lnxubuntu2004x64"},
+		"local:kits/" + old:   {Name: old, Product: "IRIS", Version: "2018.2.0.792.0", Platform: "lnxrhx64"},
+		"local:/srv/%/" + old: {Name: old, Product: "IRIS", Version: "2018.2.0.792.0", Platform: "lnxrhx64"},
+		"bundle:" + old:       {Name: old, Product: "IRIS", Version: "2018.2.0.792.0", Platform: "lnxrhx64"},
 	} {
 		want.URL = address
 		got, err := ParseURL(address)
@@ -27,13 +30,15 @@ func TestTheAddressTellsTheKit(t *testing.T) {
 
 func TestAnAddressThatIsNoKitIsRefused(t *testing.T) {
 	for address, want := range map[string]string{
-		"file://tmp/IRIS-2018.2.0.792.0-lnxrhx64.tar.gz":   "file:///tmp/IRIS-2018.2.0.792.0-lnxrhx64.tar.gz",
-		"file:IRIS-2018.2.0.792.0-lnxrhx64.tar.gz":         "three slashes",
-		"ftp://x/IRIS-2018.2.0.792.0-lnxrhx64.tar.gz":      "must begin with",
-		"/tmp/IRIS-2018.2.0.792.0-lnxrhx64.tar.gz":         "must begin with",
-		"http:///IRIS-2018.2.0.792.0-lnxrhx64.tar.gz":      "names no host",
-		"http://x/IRIS-2018.2.0.792.0-lnxrhx64.zip":        "is not the name of a kit",
-		"http://x/iris.tar.gz":                             "is not the name of a kit",
+		"file://tmp/IRIS-2018.2.0.792.0-lnxrhx64.tar.gz":  "file:///tmp/IRIS-2018.2.0.792.0-lnxrhx64.tar.gz",
+		"file:IRIS-2018.2.0.792.0-lnxrhx64.tar.gz":        "three slashes",
+		"ftp://x/IRIS-2018.2.0.792.0-lnxrhx64.tar.gz":     "must begin with",
+		"/tmp/IRIS-2018.2.0.792.0-lnxrhx64.tar.gz":        "must begin with",
+		"http:///IRIS-2018.2.0.792.0-lnxrhx64.tar.gz":     "names no host",
+		"http://x/IRIS-2018.2.0.792.0-lnxrhx64.zip":       "is not the name of a kit",
+		"http://x/iris.tar.gz":                            "is not the name of a kit",
+		"bundle:kits/IRIS-2018.2.0.792.0-lnxrhx64.tar.gz": "is not the name of a kit",
+		"local:": "is not the name of a kit",
 		"http://a:canary@x/IRIS-2018.2.0.792.0-a.tar.gz":   "must not hold a user",
 		"http://a:canary@x:y/IRIS-2018.2.0.792.0-a.tar.gz": "cannot be read",
 	} {
@@ -81,6 +86,24 @@ func TestTheVersionTellsTheInterface(t *testing.T) {
 		k := Kit{Version: row.version}
 		if k.HasMerge() != row.merge || k.SuperServerPort() != row.super || k.WebServerPort() != row.web {
 			t.Errorf("%s: merge %v, ports %d and %d", row.version, k.HasMerge(), k.SuperServerPort(), k.WebServerPort())
+		}
+	}
+}
+
+func TestTheAddressTellsWhoBringsTheKit(t *testing.T) {
+	const name = "IRIS-2018.2.0.792.0-lnxrhx64.tar.gz"
+	for address, want := range map[string]struct {
+		file     string
+		inBundle bool
+	}{
+		"local:a b/" + name:   {file: "a b/" + name},
+		"bundle:" + name:      {inBundle: true},
+		"file:///tmp/" + name: {},
+	} {
+		k, err := ParseURL(address)
+		file, ok := k.File()
+		if err != nil || k.InBundle() != want.inBundle || ok != (want.file != "") || ok && file != want.file {
+			t.Errorf("%s: file %q %v, bundle %v, %v", address, file, ok, k.InBundle(), err)
 		}
 	}
 }

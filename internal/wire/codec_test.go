@@ -40,7 +40,7 @@ func golden() map[string]any {
 		Kernel: "6", Arch: "amd64", CPUs: 2, Memory: 1 << 33, Time: at, BootID: "b", Addresses: []string{"10.0.0.1"},
 		Platforms: []string{"lnxrh8x64"}, Instances: []Instance{inst}, Busy: "c1", Membership: &member}
 	check := CheckRequest{Now: at, Ports: []PortNeed{{Port: 1972, For: "superserver"}}, Space: []SpaceNeed{{Path: "/iris", Bytes: 5, For: "kit"}},
-		Memory: 1, KitName: "k", KitURL: "u", Commands: []string{"tar"}, Reach: []string{"h:1"}, Instance: "IRIS", InstallDir: "/i", KitLogin: true, AgentPort: 2188, Apache: true}
+		Memory: 1, KitName: "k", KitURL: "u", Commands: []string{"tar"}, Reach: []string{"h:1"}, Instance: "IRIS", InstallDir: "/i", KitLogin: true, KitSize: 6, KitSHA256: "s", AgentPort: 2188, Apache: true}
 	return map[string]any{
 		"hello": Hello{Version: 1, Oldest: 1, Build: "b"}, "error": Error{Code: CodeBusy, Message: "m", Hint: "h"},
 		"facts_request": FactsRequest{}, "facts": facts,

@@ -56,6 +56,9 @@ type CheckRequest struct {
 	AgentPort int `msgpack:"agent_port,omitempty"`
 	// Apache says that a web server must be there for the Web Gateway.
 	Apache bool `msgpack:"apache,omitempty"`
+	// KitSize, in bytes, and KitSHA256 are of a kit that the controller brings.
+	KitSize   int64  `msgpack:"kit_size,omitempty"`
+	KitSHA256 string `msgpack:"kit_sha256,omitempty"`
 }
 
 // PortNeed is a TCP port that something of ours will listen on.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -171,6 +172,21 @@ func (n *node) Call(ctx context.Context, method string, req, reply any) error {
 func (n *node) Follow(ctx context.Context, change string, after uint64, item func(wire.Item) error) error {
 	n.c.pass()
 	return n.Line.Follow(ctx, change, after, item)
+}
+
+// Put puts a file where icm-agent put would.
+func (n *node) Put(_ context.Context, name string, in io.Reader, _ int64, _ string) error {
+	n.c.pass()
+	dir := filepath.Join(n.dir, wire.AgentHome, "incoming")
+	data, err := io.ReadAll(in)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name), data, 0o600)
+	}
+	n.c.pass()
+	return err
 }
 
 func (*node) Shell() deploy.Shell { return nil }

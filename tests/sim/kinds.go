@@ -18,6 +18,7 @@ import (
 type args struct {
 	Kit            kind.Kit
 	Name           string // of a kit
+	URL            string // of a kit
 	Version        string
 	From           string
 	Dir            string
@@ -162,7 +163,7 @@ func (m *Machine) undo(name string) func(context.Context, *engine.Task) error {
 var actions = map[string]action{
 	kind.KitFetch: {
 		look: func(m *Machine, a args) (bool, error) { return m.kits["fetched "+a.Name], knownKit(a.Name) },
-		do:   func(m *Machine, a args) error { m.kits["fetched "+a.Name] = true; return nil },
+		do:   func(m *Machine, a args) error { return m.fetch(a) },
 		undo: func(m *Machine, a args) { delete(m.kits, "fetched "+a.Name) },
 	},
 	kind.KitUnpack: {
@@ -234,6 +235,11 @@ func (m *Machine) needs(ok bool, why string) error {
 		return nil
 	}
 	return errors.New(why)
+}
+
+func (m *Machine) fetch(a args) error {
+	m.kits["fetched "+a.Name] = true
+	return m.needs(!strings.HasPrefix(a.URL, kind.FromController) || m.kits["arrived "+a.Name], "the controller has not brought the kit")
 }
 
 func (m *Machine) install(a args) error {

@@ -87,6 +87,11 @@ func (m *Machine) Did() (list []string) {
 	return list
 }
 
+// arrive keeps a kit that the controller sent.
+func (m *Machine) arrive(name string) {
+	m.set(func() { m.kits["arrived "+name] = true; m.did = append(m.did, "arrived "+name) })
+}
+
 // Forget empties the list that Did returns.
 func (m *Machine) Forget() { m.set(func() { m.did = nil }) }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -187,6 +189,20 @@ type node struct {
 	*Line
 	agent *Agent
 	shell shell
+}
+
+// Put implements deploy.Node: the machine has then what was sent.
+func (n node) Put(_ context.Context, name string, in io.Reader, size int64, sum string) error {
+	h := sha256.New()
+	got, err := io.Copy(h, in)
+	if err != nil {
+		return err
+	}
+	if got != size || hex.EncodeToString(h.Sum(nil)) != sum {
+		return fmt.Errorf("what came is not what was announced")
+	}
+	n.agent.Machine.arrive(name)
+	return nil
 }
 
 func (n node) Shell() deploy.Shell { return n.shell }
