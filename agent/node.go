@@ -38,7 +38,7 @@ func node(home string) server.Node {
 			if err != nil {
 				return wire.Facts{}, err
 			}
-			facts.Instances, err = instances.List(ctx)
+			facts.Instances, err = instances.Describe(ctx)
 			return facts, err
 		},
 		Check: func(ctx context.Context, req wire.CheckRequest) (wire.CheckReply, error) {

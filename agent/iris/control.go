@@ -88,13 +88,18 @@ func (n *Node) UntilReady(ctx context.Context, name string, w Wait) error {
 		if err != nil {
 			return false, err.Error(), permanent(err)
 		}
-		if ok, seen := serving(in); !ok {
+		if ok, seen := serving(in); !ok && (in.MirrorStatus != catchingUp || !Running(in) || in.Health == "hung") {
 			return false, seen, life.died(in)
 		}
 		ok, seen := n.signOn(ctx, in)
 		return ok, seen, nil
 	})
 }
+
+// A failover member that catches up lets sessions in; how long that takes
+// depends on its data, and is waited for by UntilMirror, with a deadline of its
+// own.
+const catchingUp = "Synchronizing"
 
 // permanent keeps the errors that waiting cannot mend.
 func permanent(err error) error {

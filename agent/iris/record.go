@@ -77,7 +77,7 @@ func (n *Node) Remember(r Record) error {
 
 // Forget deletes the record of an instance and what else lies beside it.
 func (n *Node) Forget(name string) error {
-	for _, path := range []string{n.recordPath(name), n.EnvPath(name), n.MergePath(name), n.keyBackup(name)} {
+	for _, path := range []string{n.recordPath(name), n.EnvPath(name), n.MergePath(name), n.keyBackup(name), n.marksPath(name)} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("cannot forget %s: %v", name, err)
 		}

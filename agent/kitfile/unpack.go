@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -217,10 +218,14 @@ func refuse(name string, err error) error {
 	return fmt.Errorf("cannot unpack the kit: %q: %v", name, err)
 }
 
+// installers are the programs by which kits are installed: of IRIS, of the
+// ISCAgent, of the Web Gateway.
+var installers = []string{installer, "agentinstall", "install/GatewayInstall"}
+
 // FindInstaller returns the directory that holds the installer: dir itself or
-// the one directory in it.
+// one directly in it. Some kits unpack flat.
 func FindInstaller(dir string) (string, error) {
-	if isFile(filepath.Join(dir, installer)) {
+	if holdsInstaller(dir) {
 		return dir, nil
 	}
 	entries, err := os.ReadDir(dir)
@@ -228,11 +233,15 @@ func FindInstaller(dir string) (string, error) {
 		return "", fmt.Errorf("cannot find the installer: %v", err)
 	}
 	for _, e := range entries {
-		if sub := filepath.Join(dir, e.Name()); e.IsDir() && isFile(filepath.Join(sub, installer)) {
+		if sub := filepath.Join(dir, e.Name()); e.IsDir() && holdsInstaller(sub) {
 			return sub, nil
 		}
 	}
-	return "", fmt.Errorf("cannot find the installer: there is no %s in the kit", installer)
+	return "", fmt.Errorf("cannot find the installer: there is no %s in the kit", strings.Join(installers, " and no "))
+}
+
+func holdsInstaller(dir string) bool {
+	return slices.ContainsFunc(installers, func(name string) bool { return isFile(filepath.Join(dir, name)) })
 }
 
 func isFile(path string) bool {

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"icm/agent/engine"
 	"icm/agent/host"
 	"icm/agent/iris"
+	"icm/internal/wire"
 )
 
 // A kit puts more on a machine than its installation directory: the iris
@@ -55,8 +57,11 @@ func (d Deps) removeBrought(ctx context.Context, t *engine.Task, rec iris.Record
 	if err != nil {
 		return err
 	}
-	if len(left) > 0 || len(rec.Brought) == 0 {
+	if len(rec.Brought) == 0 {
 		return nil
+	}
+	if len(left) > 0 {
+		return d.passBrought(rec, left)
 	}
 	if slices.Contains(rec.Brought, "/etc/systemd/system/"+agentService) {
 		if err := d.stopISCAgent(ctx); err != nil {
@@ -81,6 +86,27 @@ func (d Deps) removeBrought(ctx context.Context, t *engine.Task, rec iris.Record
 		}
 	}
 	return d.Units.Reload(ctx)
+}
+
+// passBrought lets another instance of ours remember what this one brought, so
+// that it goes with the last of them.
+func (d Deps) passBrought(rec iris.Record, left []wire.Instance) error {
+	for _, in := range left {
+		heir, known, err := d.IRIS.Record(in.Name)
+		if err != nil {
+			return err
+		}
+		if !known || strings.EqualFold(in.Name, rec.Name) {
+			continue
+		}
+		for _, b := range rec.Brought {
+			if !slices.Contains(heir.Brought, b) {
+				heir.Brought = append(heir.Brought, b)
+			}
+		}
+		return d.IRIS.Remember(heir)
+	}
+	return nil
 }
 
 func (d Deps) stopISCAgent(ctx context.Context) error {

@@ -19,6 +19,7 @@ import (
 	"icm/agent/engine/enginetest"
 	"icm/agent/host"
 	"icm/agent/iris"
+	"icm/agent/unit"
 	"icm/internal/irishash"
 	"icm/internal/kind"
 	"icm/internal/kitname"
@@ -27,7 +28,10 @@ import (
 )
 
 // runningUnits is a fakeUnits that really runs what a service says.
-type runningUnits struct{ *fakeUnits }
+type runningUnits struct {
+	*fakeUnits
+	programs map[string]context.CancelFunc
+}
 
 func (u runningUnits) run(name, key string) error {
 	c := host.Command{}
@@ -53,6 +57,9 @@ func (u runningUnits) Start(_ context.Context, name string) error {
 	if err := u.note("start", name); err != nil || u.active[name] {
 		return err
 	}
+	if name == agentService {
+		return u.startAgent()
+	}
 	if err := u.run(name, "ExecStart"); err != nil {
 		return err
 	}
@@ -60,11 +67,33 @@ func (u runningUnits) Start(_ context.Context, name string) error {
 	return nil
 }
 
+// startAgent runs the ISCAgent, whose unit is the kit's and stays in the
+// foreground.
+func (u runningUnits) startAgent() error {
+	ctx, end := context.WithCancel(context.Background()) // not the task's: it is not its program
+	u.programs[agentService] = end
+	u.active[agentService] = true
+	go func() { _, _ = host.Command{Path: agentProgram}.Run(ctx) }()
+	return nil
+}
+
+func (u runningUnits) Status(ctx context.Context, name string) (unit.Status, error) {
+	st, err := u.fakeUnits.Status(ctx, name)
+	if name == agentService && !exists(agentProgram) {
+		st.Load = "not-found"
+	}
+	return st, err
+}
+
 func (u runningUnits) Stop(_ context.Context, name string) error {
 	if err := u.note("stop", name); err != nil || !u.active[name] {
 		return err
 	}
 	u.active[name] = false
+	if end := u.programs[name]; end != nil {
+		end()
+		return nil
+	}
 	return u.run(name, "ExecStop")
 }
 
@@ -130,33 +159,38 @@ func (l *life) undo(k string, args any) {
 	}
 }
 
-// TestTheLifeOfAnInstance goes through everything with stand-in kits, in a root
-// directory that may be spoilt: ICM_SCRATCH_KITS names their directory in it.
+// TestTheLifeOfAnInstance goes through everything with stand-in kits.
 func TestTheLifeOfAnInstance(t *testing.T) {
-	kits := os.Getenv("ICM_SCRATCH_KITS")
-	if kits == "" {
-		t.Skip("ICM_SCRATCH_KITS does not name a directory of stand-in kits; it must only be set in a root directory that may be spoilt")
+	if !scratch(t) {
+		return
 	}
 	for _, era := range []struct{ old, next, platform string }{
 		{"2018.2.0.792.0", "2018.2.1.417.0", "lnxrhx64"},
 		{"2023.1.0.235.1", "2023.1.1.380.0", "lnxubuntu2204x64"},
 		{"2025.1.0.223.0", "", "lnxubuntu2204x64"},
 	} {
-		t.Run(era.old, func(t *testing.T) { liveThrough(t, kits, era.old, era.next, era.platform) })
+		t.Run(era.old, func(t *testing.T) { liveThrough(t, scratchKits, era.old, era.next, era.platform) })
 	}
 }
 
-func liveThrough(t *testing.T, kits, old, next, platform string) {
-	const password = "canary-77Ab"
-	for _, args := range [][]string{{"groupadd", "-f", "irisowner"}, {"useradd", "-g", "irisowner", "irisowner"}, {"groupadd", "-f", "irisusr"}, {"useradd", "-g", "irisusr", "irisusr"}} {
-		_ = exec.Command(args[0], args[1:]...).Run() // they may be there
-	}
-	hash, err := irishash.Hash(secret.New(password))
+const somePassword = "canary-77Ab"
+
+func someHash(t *testing.T) string {
+	t.Helper()
+	hash, err := irishash.Hash(secret.New(somePassword))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return hash
+}
+
+func liveThrough(t *testing.T, kits, old, next, platform string) {
+	const password = somePassword
+	for _, args := range [][]string{{"groupadd", "-f", "irisowner"}, {"useradd", "-g", "irisowner", "irisowner"}, {"groupadd", "-f", "irisusr"}, {"useradd", "-g", "irisusr", "irisusr"}} {
+		_ = exec.Command(args[0], args[1:]...).Run() // they may be there
+	}
 	key := "[ConfigFile]\nFileType=InterSystems License\n"
-	l := &life{t: t, envs: map[string]*enginetest.Env{}, units: runningUnits{newFakeUnits(t)}, secrets: map[string]string{"hash": hash, "plain": password, "key": key}}
+	l := &life{t: t, envs: map[string]*enginetest.Env{}, units: runningUnits{newFakeUnits(t), map[string]context.CancelFunc{}}, secrets: map[string]string{"hash": someHash(t), "plain": password, "key": key}}
 	l.d = Deps{Root: "/", Home: "/var/lib/icm-agent", Units: l.units}.withDefaults()
 	l.d.IRIS.Poll = 100 * time.Millisecond
 	l.kinds = Kinds(l.d)

@@ -22,8 +22,8 @@ type SecretFile struct {
 }
 
 // TLS is the argument of tls.install. The files get the names that ICM gives
-// them: CAFile.pem, CertificateFile.pem, PrivateKeyFile.pem; mode 0600, of the
-// owner.
+// them: CAFile.pem, CertificateFile.pem, PrivateKeyFile.pem. They are the
+// owner's, mode 0640: the superserver's processes are in the group.
 type TLS struct {
 	Dir         string     `json:"dir"`
 	Owner       string     `json:"owner"`
@@ -77,17 +77,26 @@ type JoiningMember struct {
 	Type  string      `json:"type"` // Failover or DRAsync
 	First FirstMember `json:"first"`
 	// Seconds is how long it may take to find its place, the restart
-	// included; 0 for five minutes. With TLS that includes mirror.admit on
-	// the primary: then the task ends when the member waits to be admitted.
+	// included; 0 for five minutes. In a mirror with TLS a member that was not
+	// admitted yet has found its place when it waits for that.
 	Seconds int `json:"seconds,omitempty"`
 }
 
-// Admission is the argument of mirror.admit, on the primary: members that
-// joined a mirror with TLS wait until the primary lets them in.
+// Admission is the argument of mirror.admit, on the primary: into a mirror with
+// TLS nobody comes whom the primary did not admit. It may be done before the
+// members join, or while they wait.
 type Admission struct {
 	Mirror
-	Members []string `json:"members"` // member names; those that are in already are left alone
-	Seconds int      `json:"seconds,omitempty"`
+	Members []NewMember `json:"members"` // those that are in already are left alone
+}
+
+// NewMember is a member that is to be let in.
+type NewMember struct {
+	Member  string `json:"member"`
+	Type    string `json:"type"` // Failover or DRAsync
+	Address string `json:"address"`
+	// DN is the subject of its certificate, such as "CN=acme-dm-2,O=Acme".
+	DN string `json:"dn,omitempty"`
 }
 
 // Arbiter is the argument of mirror.arbiter, on the primary.

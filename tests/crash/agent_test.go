@@ -52,7 +52,7 @@ func runAgent() error {
 		Facts: func(ctx context.Context) (wire.Facts, error) {
 			f, err := host.Facts("/")
 			if err == nil {
-				f.Instances, err = node.List(ctx)
+				f.Instances, err = node.Describe(ctx)
 			}
 			return f, err
 		},
