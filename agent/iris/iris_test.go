@@ -423,7 +423,7 @@ func TestAWaitEndsWithTheValueLastSeen(t *testing.T) {
 
 func TestReadyMeansServingAndLettingSessionsIn(t *testing.T) {
 	status := []string{
-		"IRIS^/i^1^starting^iris.cpf^^^^^IRIS", "IRIS^/i^1^running^iris.cpf^^^^ok^IRIS^Failover^Synchronizing",
+		"IRIS^/i^1^starting^iris.cpf^^^^^IRIS", "IRIS^/i^1^running^iris.cpf^^^^ok^IRIS^Failover^Transition",
 		"IRIS^/i^1^running^iris.cpf^^^^warn^IRIS^Failover^Primary",
 	}
 	looks, sessions := 0, 0
@@ -443,6 +443,24 @@ func TestReadyMeansServingAndLettingSessionsIn(t *testing.T) {
 	}
 	if looks != 4 || sessions != 2 {
 		t.Errorf("%d looks, %d sessions: ready too early or too late", looks, sessions)
+	}
+}
+
+func TestAMemberThatCatchesUpIsReadyAndNotHealthy(t *testing.T) {
+	play := terminal("%SYS", func(string) string { return "" })
+	n := scripted(t, func(args, stdin string) (string, int) {
+		if args == "qlist" {
+			return "IRIS^/i^1^running^iris.cpf^^^^ok^IRIS^Failover^Synchronizing\n", 0
+		}
+		return play(stdin), 0
+	})
+	if err := n.UntilReady(t.Context(), "IRIS", Wait{Deadline: time.Now().Add(time.Minute)}); err != nil {
+		t.Error(err)
+	}
+	if in, err := n.Find(t.Context(), "IRIS"); err != nil {
+		t.Error(err)
+	} else if ok, seen := n.Healthy(t.Context(), in); ok {
+		t.Errorf("it is healthy: %s", seen)
 	}
 }
 
