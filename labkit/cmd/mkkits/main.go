@@ -5,13 +5,16 @@ package main
 import (
 	"archive/tar"
 	"compress/gzip"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -20,7 +23,7 @@ import (
 )
 
 type kit struct {
-	product string // IRIS or ISCAgent
+	product string // IRIS, ISCAgent or WebGateway
 	rel     release.Release
 }
 
@@ -51,6 +54,9 @@ func sound() []kit {
 			platform = oldPlatform
 		}
 		out = append(out, kit{"IRIS", release.Release{Version: v, Platform: platform}}, kit{"ISCAgent", release.Release{Version: v, Platform: platform}})
+		if !strings.HasPrefix(v, "2018") {
+			out = append(out, kit{"WebGateway", release.Release{Version: v, Platform: platform}})
+		}
 	}
 	return out
 }
@@ -64,6 +70,15 @@ func build(out string, pad int, variant string) error {
 		return err
 	}
 	kits := sound()
+	var module []byte
+	if variant == "" {
+		if module, err = compileModule(); errors.Is(err, errNoApache) {
+			fmt.Fprintln(os.Stderr, "mkkits: no WebGateway kits are built:", err)
+			kits = slices.DeleteFunc(kits, func(k kit) bool { return k.product == "WebGateway" })
+		} else if err != nil {
+			return err
+		}
+	}
 	switch variant {
 	case "":
 	case "broken-upgrade", "broken-install", "truncated":
@@ -75,7 +90,7 @@ func build(out string, pad int, variant string) error {
 	}
 	for _, k := range kits {
 		path := filepath.Join(out, k.name()+".tar.gz")
-		if err := write(path, k, program, pad); err != nil {
+		if err := write(path, k, program, module, pad); err != nil {
 			return fmt.Errorf("cannot build %s: %w", k.name(), err)
 		}
 		if k.rel.Variant == "truncated" {
@@ -107,12 +122,16 @@ type entry struct {
 	data []byte
 }
 
-func contents(k kit, program []byte, pad int) map[string]entry {
+func contents(k kit, program, module []byte, pad int) map[string]entry {
 	files := map[string]entry{
 		"cplatname":        {0o755, []byte(cplatname(k.rel.Platform))},
 		"dist/bin/standin": {0o755, program},
 		"dist/release":     {0o644, []byte(k.rel.String())},
 		"kitlist":          {0o644, []byte(k.product + " " + k.rel.Version + "\n")},
+	}
+	if k.product == "WebGateway" {
+		maps.Copy(files, gatewayFiles(k.rel.Platform, program, module))
+		return files
 	}
 	if k.product == "ISCAgent" {
 		files["agentinstall"] = entry{0o755, []byte("#!/bin/sh\n" + here + "exec \"$here/dist/bin/standin\" agentinstall \"$here\"\n")}
@@ -145,7 +164,7 @@ func contents(k kit, program []byte, pad int) map[string]entry {
 	return files
 }
 
-func write(path string, k kit, program []byte, pad int) error {
+func write(path string, k kit, program, module []byte, pad int) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
@@ -155,7 +174,7 @@ func write(path string, k kit, program []byte, pad int) error {
 	if err != nil {
 		return err
 	}
-	err = pack(tar.NewWriter(zip), k.name(), contents(k, program, pad))
+	err = pack(tar.NewWriter(zip), k.name(), contents(k, program, module, pad))
 	if closeErr := zip.Close(); err == nil {
 		err = closeErr
 	}

@@ -14,6 +14,7 @@ import (
 
 	"icm/labkit/internal/agentd"
 	"icm/labkit/internal/ctl"
+	"icm/labkit/internal/gateway"
 	"icm/labkit/internal/installer"
 	"icm/labkit/internal/instance"
 	"icm/labkit/internal/registry"
@@ -33,7 +34,7 @@ func dispatch(name string, args []string) int {
 		return agent()
 	}
 	if len(args) == 0 {
-		fmt.Fprintln(os.Stderr, "usage: standin install KITDIR | agentinstall KITDIR | verify DIR... | digest DIR | iris ...")
+		fmt.Fprintln(os.Stderr, "usage: standin install KITDIR | agentinstall KITDIR | gatewayinstall KITDIR | verify DIR... | digest DIR | iris ...")
 		return 1
 	}
 	switch args[0] {
@@ -41,6 +42,10 @@ func dispatch(name string, args []string) int {
 		return installer.Run(args[1], os.Getenv, os.Stdout)
 	case "agentinstall":
 		return agentInstall(args[1])
+	case "gatewayinstall":
+		return gateway.Install(args[1], args[2:], os.Getenv, os.Stdout)
+	case "gateway":
+		return webGateway(args[1:])
 	case "verify":
 		return verify(args[1:])
 	case "digest":
@@ -97,6 +102,21 @@ func agent() int {
 	defer stop()
 	if err := agentd.Run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// webGateway is started by the Apache module.
+func webGateway(args []string) int {
+	if len(args) != 4 {
+		fmt.Fprintln(os.Stderr, "usage: standin gateway MODULEDIR CONFIGDIR UID GID")
+		return 1
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := gateway.Run(ctx, args[0], args[1], args[2], args[3]); err != nil {
+		fmt.Fprintln(os.Stderr, "gateway:", err)
 		return 1
 	}
 	return 0

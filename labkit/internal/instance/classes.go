@@ -50,6 +50,7 @@ func classTable() map[string]map[string]method {
 		"Config.Namespaces":     configClass("Namespaces", namespaceValue),
 		"Config.ECPServers":     configClass("ECPServers", ecpValue),
 		"Config.LicenseServers": configClass("LicenseServers", licenseValue),
+		"Config.Mirrors":        {"Get": getMirror, "Modify": modifyMirror, "Exists": existsMirror},
 		"Config.config":         sectionClass("config"),
 		"Config.Startup":        sectionClass("Startup"),
 		"Config.Journal":        sectionClass("Journal"),

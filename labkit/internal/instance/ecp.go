@@ -24,6 +24,8 @@ type message struct {
 	Error         string
 	Members       []member
 	Talk          *talk // between members of a mirror
+	Page          *Page // of a gateway
+	Reply         *PageReply
 }
 
 // link is one connection. One question is open at a time.
@@ -319,6 +321,9 @@ func (i *Instance) serveLink(l *link) {
 		switch {
 		case strings.HasPrefix(m.Op, "mirror-"):
 			reply = i.mirror.answer(l, m)
+		case m.Op == "page" && m.Page != nil:
+			page := i.gatewayPage(*m.Page)
+			reply.Reply = &page
 		case m.Op == "hello" && client == "":
 			var ok bool
 			if reply, ok = i.ecp.hello(m); ok {

@@ -34,7 +34,8 @@ type Instance struct {
 	ecp       *ecp
 	mirror    *mirror
 	dial      func(addr string, limit time.Duration) (net.Conn, error)
-	agent     string // address of this machine's agent, empty for the usual one
+	proven    sync.Map // passwords that were right
+	agent     string   // address of this machine's agent, empty for the usual one
 	listeners []net.Listener
 	packet    net.PacketConn
 	accepting time.Time // sessions are refused before

@@ -44,8 +44,8 @@ type mirrorConfig struct {
 	// Pending have asked to join by TLS and wait for being authorised; Expected
 	// are authorised before they asked.
 	Pending  []member
-	Expected []string
-	Arbiter  string // host:port
+	Expected map[string]string // DN by name, "" for any
+	Arbiter  string            // host:port
 	// Arbitrated: primary and active backup agreed that the arbiter decides.
 	Arbitrated bool
 	TLS        bool

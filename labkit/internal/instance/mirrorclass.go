@@ -3,7 +3,10 @@ package instance
 import (
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"strings"
+	"time"
 
 	"icm/labkit/internal/cpf"
 	"icm/labkit/internal/script"
@@ -18,13 +21,16 @@ func joining(a args, kind string, info int) invitation {
 
 func mirrorMethods() map[string]method {
 	authorise := func(i *Instance, _ *script.Session, a args) (string, error) {
-		name := a.text(0)
+		name, dn := a.text(0), ""
 		for k, v := range a.at(0).Subs() {
-			if strings.EqualFold(k, "SystemName") || strings.EqualFold(k, "Name") {
+			switch strings.ToUpper(k) {
+			case "SYSTEMNAME", "NAME":
 				name = v
+			case "X509DN", "SSLID":
+				dn = v
 			}
 		}
-		return status(i.mirror.authorise(name))
+		return status(i.mirror.authorise(name, dn))
 	}
 	return map[string]method{
 		"CreateNewMirrorSet": func(i *Instance, _ *script.Session, a args) (string, error) {
@@ -170,6 +176,55 @@ func (m *mirror) report() []string {
 		out = append(out, fmt.Sprintf("mirror %s epoch %d arbitrated=%v databases=%d", m.conf.Name, m.conf.Epoch.Number(), m.conf.Arbitrated, len(m.conf.Databases)))
 	}
 	return out
+}
+
+func existsMirror(i *Instance, _ *script.Session, a args) (string, error) {
+	i.mirror.mu.Lock()
+	defer i.mirror.mu.Unlock()
+	return yes(a.text(0) != "" && strings.EqualFold(i.mirror.conf.Name, a.text(0)))
+}
+
+func getMirror(i *Instance, _ *script.Session, a args) (string, error) {
+	m := i.mirror
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a.text(0) == "" || !strings.EqualFold(m.conf.Name, a.text(0)) {
+		return status(fmt.Errorf("ERROR #418: Mirrors '%s' does not exist", a.text(0)))
+	}
+	host, port, _ := net.SplitHostPort(m.conf.Arbiter)
+	if host != "" {
+		host += "|" + port
+	}
+	tls := "0"
+	if m.conf.TLS {
+		tls = "1"
+	}
+	for k, v := range map[string]string{"Name": m.conf.Name, "ArbiterNode": host, "UseSSL": tls, "QoSTimeout": fmt.Sprint(m.conf.QoS.Milliseconds())} {
+		a.at(1).Put(v, k)
+	}
+	return "1", nil
+}
+
+// modifyMirror changes the arbiter or the timeout, on the primary.
+func modifyMirror(i *Instance, _ *script.Session, a args) (string, error) {
+	m := i.mirror
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case a.text(0) == "" || !strings.EqualFold(m.conf.Name, a.text(0)):
+		return status(fmt.Errorf("ERROR #418: Mirrors '%s' does not exist", a.text(0)))
+	case !m.leading:
+		return status(errors.New("ERROR #2086: This member is not the primary"))
+	}
+	props := a.at(1).Subs()
+	if _, given := props["ArbiterNode"]; given {
+		m.conf.Arbiter = arbiter(props)
+	}
+	if ms, err := strconv.Atoi(props["QoSTimeout"]); err == nil && ms >= 200 {
+		m.conf.QoS = time.Duration(ms) * time.Millisecond
+	}
+	m.moved.Broadcast()
+	return status(m.save())
 }
 
 // activate makes a database that was restored from the primary's follow it.

@@ -214,12 +214,12 @@ func (m *mirror) admit(l *link, who member, reply *talk) error {
 	}
 	who.DN = l.peer
 	m.conf.Pending = withoutMember(m.conf.Pending, who.System)
-	if m.conf.TLS && !slices.Contains(m.conf.Expected, who.System) {
+	if dn, expected := m.conf.Expected[who.System]; m.conf.TLS && (!expected || !sameDN(dn, who.DN)) {
 		m.conf.Pending, reply.Pending = append(m.conf.Pending, who), true
 		m.i.log.write(1, "Mirror.Event", "Mirror: member "+who.System+" ("+who.DN+") asks to join and waits for authorization")
 	} else {
 		m.conf.Members = append(withoutMember(m.conf.Members, who.System), who)
-		m.conf.Expected = slices.DeleteFunc(m.conf.Expected, func(s string) bool { return s == who.System })
+		delete(m.conf.Expected, who.System)
 	}
 	reply.Members, reply.Arbiter, reply.QoS = m.conf.Members, m.conf.Arbiter, int(m.conf.QoS/time.Millisecond)
 	if reply.Pending {
@@ -239,7 +239,7 @@ func withoutMember(list []member, system string) []member {
 }
 
 // authorise lets a member in that asked by TLS, or that is going to.
-func (m *mirror) authorise(system string) error {
+func (m *mirror) authorise(system, dn string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	system = strings.ToUpper(system)
@@ -256,16 +256,36 @@ func (m *mirror) authorise(system string) error {
 	}
 	found := false
 	for _, p := range m.conf.Pending {
+		if p.System == system && !sameDN(dn, p.DN) {
+			return fmt.Errorf("ERROR #2086: Member %s asked with the certificate %s", system, p.DN)
+		}
 		if p.System == system {
 			m.conf.Members, found = append(m.conf.Members, p), true
 		}
 	}
 	m.conf.Pending = withoutMember(m.conf.Pending, system)
-	if !found && !slices.Contains(m.conf.Expected, system) {
-		m.conf.Expected = append(m.conf.Expected, system)
+	if !found {
+		if m.conf.Expected == nil {
+			m.conf.Expected = map[string]string{}
+		}
+		m.conf.Expected[system] = dn
 	}
 	m.moved.Broadcast()
 	return m.save()
+}
+
+// sameDN compares names of certificates as scripts write them: in any order,
+// with any blanks. No name allows any.
+func sameDN(want, have string) bool {
+	parts := func(dn string) []string {
+		list := strings.FieldsFunc(dn, func(r rune) bool { return r == ',' || r == '/' })
+		for n := range list {
+			list[n] = strings.TrimSpace(list[n])
+		}
+		slices.Sort(list)
+		return list
+	}
+	return want == "" || slices.Equal(parts(want), parts(have))
 }
 
 // expel forgets a member. The caller holds mu.

@@ -3,6 +3,7 @@ package instance
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -34,20 +35,16 @@ func (i *Instance) startWeb() {
 
 func (i *Instance) webHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/csp/sys/UtilHome.csp", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		fmt.Fprintf(w, "<html><head><title>Management Portal (stand-in)</title></head><body><h1>%s on %s</h1><p>%s</p></body></html>\n",
-			i.reg.Name, hostname(), i.rel.ZVersion())
-	})
-	mux.HandleFunc("/csp/user/isc_status.cxw", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, "SUCCESS")
-	})
-	mux.HandleFunc("/csp/mirror_status.cxw", func(w http.ResponseWriter, _ *http.Request) {
-		if !i.mirror.isPrimary() {
-			http.Error(w, "FAILED", http.StatusServiceUnavailable)
+	mux.HandleFunc("/csp/", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		fmt.Fprintln(w, "SUCCESS")
+		reply := i.page(Page{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Body: string(body)})
+		w.Header().Set("Content-Type", reply.Type)
+		w.WriteHeader(reply.Status)
+		io.WriteString(w, reply.Body)
 	})
 	mux.HandleFunc("/api/monitor/metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")

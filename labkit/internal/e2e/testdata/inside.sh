@@ -1,11 +1,7 @@
 # Runs inside a private root, network and process namespace. $1 is the kit
 # directory. Every check prints what it expects when it fails.
 set -u
-fail() { echo "FAIL: $*"; cat /usr/irissys/mgr/messages.log 2>/dev/null | tail -n 15; exit 1; }
-has() { case "$2" in *"$1"*) ;; *) fail "no '$1' in: $2" ;; esac; }
-session() { printf '%s\n' "$@" halt | iris session IRIS -U "${NS:-%SYS}"; }
-ready() { n=0; until printf 'write "re"_"ady"\nhalt\n' | iris session ${1:-IRIS} -U %SYS | grep -q ready; do n=$((n+1)); [ $n -gt 50 ] && fail "never ready"; sleep 0.1; done; }
-ip link set lo up
+. /tmp/common.sh
 groupadd -g 51773 irisowner && useradd -u 51773 -g irisowner -m irisowner || fail users
 useradd -m stranger
 cd /; mkdir -p /tmp/kits

@@ -10,5 +10,6 @@ mount -t tmpfs tmpfs "$1/root/tmp"
 mkdir -p "$1/root/tmp/in"
 mount --rbind "$2" "$1/root/tmp/in"
 cp "$3" "$1/root/tmp/inside.sh"
+cp "$4" "$1/root/tmp/common.sh"
 chmod 1777 "$1/root/tmp"
 exec chroot "$1/root" /bin/sh /tmp/inside.sh /tmp/in

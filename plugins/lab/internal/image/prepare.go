@@ -53,7 +53,7 @@ func prepare(dir string) error {
 		return err
 	}
 	defer root.Close()
-	for _, step := range []func(*os.Root) error{check, copyTree, linkUnits, anonymize} {
+	for _, step := range []func(*os.Root) error{check, copyTree, linkUnits, disable, anonymize} {
 		if err := step(root); err != nil {
 			return err
 		}
@@ -122,6 +122,18 @@ func linkUnits(root *os.Root) error {
 		}
 	}
 	return rootfs.Link(root, "/lib/systemd/system/multi-user.target", path.Join(units, "default.target"))
+}
+
+// idle are services that come with the image and that only a web server node
+// starts.
+var idle = []string{"apache2.service", "apache-htcacheclean.service"}
+
+func disable(root *os.Root) error {
+	var err error
+	for _, unit := range idle {
+		err = errors.Join(err, rootfs.Remove(root, path.Join(units, "multi-user.target.wants", unit)))
+	}
+	return err
 }
 
 // anonymize removes what must differ from node to node.

@@ -11,7 +11,9 @@ import (
 const suite = "bookworm"
 
 // packages is what a fresh machine of a site has: enough to log in, to look
-// around, and to make file systems. Nothing of them opens a port but sshd.
+// around, and to make file systems; and Apache, which a site puts on its web
+// servers and which does not run until it is started. Nothing of them opens a
+// port but sshd.
 var packages = []string{
 	"systemd", "systemd-sysv", "dbus", "udev",
 	"openssh-server", "sudo",
@@ -19,11 +21,12 @@ var packages = []string{
 	"xfsprogs", "e2fsprogs", "btrfs-progs", "util-linux", "parted",
 	"lvm2", "mdadm", "cryptsetup-bin",
 	"procps", "kmod", "less",
+	"apache2",
 }
 
 // treeVersion changes with what prepare does to a tree, so that images made by
 // an older program are not taken for new ones.
-const treeVersion = "1"
+const treeVersion = "2"
 
 // builderArgs builds the command line of mmdebstrap. An empty mirror is
 // Debian's own, or what this machine's apt is set up with.
