@@ -1,0 +1,11 @@
+package terraform
+
+import (
+	"os"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	Guard()
+	os.Exit(m.Run())
+}
