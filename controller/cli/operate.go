@@ -154,6 +154,7 @@ var planCommand = command{
 		o.register(fs)
 		o.selectors(fs)
 		o.operationOptions(fs)
+		o.consenting(fs)
 		extra.skipOption(fs)
 		fs.Var(&extra.removeData, "removeData", "for uninstall: delete the data of this `machine` too")
 		graph := fs.Bool("graph", false, "draw which nodes form what, as a Mermaid flowchart, from the files alone; needs no VERB")

@@ -51,6 +51,11 @@ func (o *common) fieldOption(fs *flag.FlagSet, option, field, usage string) {
 	})
 }
 
+// consenting adds -allowDataLoss.
+func (o *common) consenting(fs *flag.FlagSet) {
+	o.fieldOption(fs, "allowDataLoss", "AllowDataLoss", "`machines`, with commas between them, that may be destroyed or made anew. What they hold is lost")
+}
+
 // fieldFlags collects fields set on the command line.
 type fieldFlags struct{ values map[string]string }
 

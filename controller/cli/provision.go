@@ -17,6 +17,7 @@ Running it again with -stateDir goes on where it stopped, and applies what was c
 		var wipe listFlag
 		o.register(fs)
 		o.forcing(fs, "do not ask before existing nodes are changed")
+		o.consenting(fs)
 		fs.Var(&wipe, "wipe", "format this device although it holds something; `NODE:DEVICE`, may be repeated. What it holds is lost")
 		return func(ctx context.Context, env *Env, _ []string) error {
 			return o.work(ctx, env, "provision", func(ctx context.Context, job *deploy.Job, con *console) error {

@@ -133,7 +133,7 @@ func (s *site) mustReach(name string, kinds map[string]map[string]bool) []string
 		return nil
 	}
 	server := s.settings[data.MachineName]
-	return []string{net.JoinHostPort(server.Address, strconv.Itoa(server.superServer()))}
+	return []string{net.JoinHostPort(server.Peer, strconv.Itoa(server.superServer()))}
 }
 
 // installation are the kinds that matter to the checks of an installation.

@@ -90,7 +90,7 @@ func (j *Job) unknownNodes(s *site) error {
 
 func (j *Job) addNode(s *site, n topology.Node, inst state.Instance, public string, verb Verb) error {
 	facts := nodeFacts{
-		machine: n.MachineName, role: n.Role, address: inst.IPAddress, label: s.spec.Label, tag: s.spec.Tag,
+		machine: n.MachineName, role: n.Role, address: inst.IPAddress, peer: inst.Field(privateAddressField), label: s.spec.Label, tag: s.spec.Tag,
 		devices: devicesOf(inst), publicKey: public, wipe: j.Wipe,
 		licenseServers: licenseServers(s, n), hasPassword: !strings.EqualFold(n.Fields.Get("InitialSecurity"), "Minimal"),
 	}
@@ -147,7 +147,7 @@ func licenseServers(s *site, n topology.Node) map[string]string {
 	for _, server := range s.topo.LicenseServers() {
 		for _, inst := range s.all {
 			if inst.MachineName == server.MachineName {
-				out[ecpName(server.MachineName)] = inst.IPAddress + "," + server.Fields.Get("LicenseServerPort")
+				out[ecpName(server.MachineName)] = orElse(inst.Field(privateAddressField), inst.IPAddress) + "," + server.Fields.Get("LicenseServerPort")
 			}
 		}
 	}

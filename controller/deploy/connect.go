@@ -6,6 +6,7 @@ import (
 	"net"
 	"strconv"
 
+	"icm/controller/state"
 	"icm/plugins/provider"
 )
 
@@ -15,13 +16,17 @@ import (
 func (j *Job) connectFirst(ctx context.Context, s *site) (map[string]Node, error) {
 	nodes := s.real()
 	conns := make([]Node, len(nodes))
-	err := forEach(ctx, machineNames(nodes), j.Parallel, func(ctx context.Context, i int, name string) error {
+	first, err := s.dir.FirstKeys()
+	if err != nil {
+		return nil, err
+	}
+	err = forEach(ctx, machineNames(nodes), j.Parallel, func(ctx context.Context, i int, name string) error {
 		j.World.Report.Report(Event{Kind: Starting, Subject: name, Preposition: "", Text: "Configuring " + name})
 		a, err := j.address(nodes[i], s.dir)
 		if err != nil {
 			return err
 		}
-		a.Patient = true
+		a.Patient, a.FirstBoot = true, boots(first[name])
 		n, _ := s.topo.Node(name)
 		if !n.Fields.Bool("SSHOnly") {
 			a.Password = n.Fields.Secret("SSHPassword")
@@ -37,6 +42,10 @@ func (j *Job) connectFirst(ctx context.Context, s *site) (map[string]Node, error
 	}
 	return out, err
 }
+
+// boots reports whether a node may be starting for the first time: its first
+// host key is still in use.
+func boots(first state.FirstKey) bool { return first.Line != "" && !first.Replaced }
 
 // hostPort is a node's address as known_hosts writes it.
 func hostPort(n provider.Node) string {

@@ -3,6 +3,7 @@ package deploy
 import (
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"icm/controller/state"
 	"icm/controller/topology"
@@ -13,6 +14,10 @@ import (
 // deviceIDField is where the identity of a volume that the provider gave is
 // recorded: "DataDeviceID".
 func deviceIDField(field string) string { return field + "DeviceID" }
+
+// privateAddressField is where the address is recorded that a provider gave
+// for the traffic between nodes, where that is another than IPAddress.
+const privateAddressField = "PrivateIPAddress"
 
 // devicesOf are the identities of a node's volumes, by purpose.
 func devicesOf(n state.Instance) map[string]string {
@@ -41,19 +46,29 @@ func (j *Job) saveInstances(in plans, dir *state.Dir, nodes []provider.Node) err
 			}
 		}
 	}
-	for i, have := range nodes {
+	for _, have := range nodes {
 		if have.Virtual != "" {
-			out = append(out, state.Instance{
-				MachineName: have.MachineName, Role: "LB", IPAddress: "(" + have.Virtual + ")", DNSName: have.DNSName,
-				StateDir: filepath.Join(dir.Path, in.spec.Label+"-LB-"+in.spec.Tag, have.MachineName),
-				Fields:   map[string]string{"DefinitionIndex": strconv.Itoa(i)},
-			})
+			out = append(out, balancer(in, dir, have))
 		}
 	}
 	if err := state.SaveInstances(j.Files.Instances, out); err != nil {
 		return hint.New(err, "the nodes exist; make room or choose another place with -instances, then run icm provision -stateDir "+j.short(dir.Path))
 	}
 	return nil
+}
+
+// balancer is the row of a load balancer, whose number is the index of its
+// nodes' definition.
+func balancer(in plans, dir *state.Dir, have provider.Node) state.Instance {
+	n := state.Instance{
+		MachineName: have.MachineName, Role: "LB", IPAddress: "(" + have.Virtual + ")", DNSName: have.DNSName,
+		StateDir: filepath.Join(dir.Path, in.spec.Label+"-LB-"+in.spec.Tag, have.MachineName),
+		Fields:   map[string]string{"TargetRole": strings.TrimPrefix(have.Virtual, "virtual ")},
+	}
+	if index, err := strconv.Atoi(have.MachineName[strings.LastIndex(have.MachineName, "-")+1:]); err == nil {
+		n.SetField("DefinitionIndex", strconv.Itoa(index))
+	}
+	return n
 }
 
 func (j *Job) instance(in plans, dir *state.Dir, want topology.Node, have provider.Node, old []state.Instance) state.Instance {

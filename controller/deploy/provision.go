@@ -207,23 +207,6 @@ func (j *Job) providerProgress(p provider.Progress) {
 	j.World.Report.Report(ev)
 }
 
-// pinHostKeys records the host keys that the platform tells, so that the first
-// contact is verified.
-func pinHostKeys(dir *state.Dir, nodes []provider.Node) error {
-	for _, n := range nodes {
-		for _, line := range n.HostKeys {
-			key, err := remote.ParsePublicKey([]byte(line))
-			if err != nil {
-				return &NodeError{n.MachineName, fmt.Errorf("the provider's host key cannot be read: %w", err)}
-			}
-			if err := dir.Pin(n.MachineName, hostPort(n), key); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // configureNodes brings agent, keys and volumes onto all nodes.
 func (j *Job) configureNodes(ctx context.Context, dir *state.Dir, lock *state.Lock) error {
 	all := *j
@@ -240,6 +223,9 @@ func (j *Job) configureNodes(ctx context.Context, dir *state.Dir, lock *state.Lo
 	pr.nodes, err = all.connectFirst(ctx, s)
 	defer closeAll(pr.nodes)
 	if err != nil {
+		return err
+	}
+	if err := all.replaceFirstKeys(ctx, s, pr.nodes); err != nil {
 		return err
 	}
 	if pr.facts, err = all.facts(ctx, s.dir.ID, pr.nodes, s.real()); err != nil {

@@ -89,6 +89,10 @@ type connector struct {
 // made are waited for by their provider; this is for one that reboots.
 const firstWait = 30 * time.Second
 
+// firstBootWait is how long a machine in a cloud may take from being made to
+// letting icm in: it boots, and cloud-init makes the user.
+const firstBootWait = 10 * time.Minute
+
 func (c connector) target(a Address) (remote.Target, error) {
 	keys := c.stores.of(a.KnownHosts)
 	// A file of pinned keys that cannot be read must not look like a first
@@ -155,6 +159,9 @@ func (c connector) connect(ctx context.Context, a Address) (Node, error) {
 	opts := remote.ConnectOptions{Wait: remote.Wait{Told: told}, Again: remote.Wait{Told: told}}
 	if a.Patient {
 		opts.Wait.For = firstWait
+	}
+	if a.FirstBoot {
+		opts.Wait.For, opts.Wait.Auth = firstBootWait, true
 	}
 	n, err := overReload(ctx, func() (*remote.Node, error) { return c.dialer.Connect(ctx, t, agents, opts) })
 	if err != nil {

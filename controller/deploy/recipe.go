@@ -112,7 +112,7 @@ func serveApplications(c cluster, s member) []draft {
 		key: "ecp", kind: kind.ECPConnect, summary: fmt.Sprintf("Connect namespace %s to %s", s.Namespace, data.Machine),
 		args: kind.ECPClient{
 			Instance: s.Instance, Merge: s.KitInfo.HasMerge(), Server: ecpName(data.Machine),
-			Address: data.Address, Port: data.superServer(), Namespace: s.Namespace, RemoteDir: data.databaseDir(),
+			Address: data.Peer, Port: data.superServer(), Namespace: s.Namespace, RemoteDir: data.databaseDir(),
 		},
 	}}
 }

@@ -24,6 +24,8 @@ const (
 // settings is a node as the recipes see it: its fields, turned into arguments.
 type settings struct {
 	Machine, Role, Address string
+	// Peer is the address that other nodes of the deployment reach it at.
+	Peer string
 
 	SSH     kind.SSH
 	Volumes []kind.Volume
@@ -58,6 +60,7 @@ var volumePurposes = []struct{ purpose, field, short string }{
 // nodeFacts is what is known of a node besides its fields.
 type nodeFacts struct {
 	machine, role, address string
+	peer                   string // "": address
 	label, tag             string
 	devices                map[string]string // identities that the provider gave, by purpose
 	publicKey              string
@@ -70,7 +73,7 @@ type nodeFacts struct {
 // settingsOf turns a node's fields into arguments. kit is false for work that
 // needs none.
 func settingsOf(f spec.Fields, n nodeFacts, needKit bool) (settings, error) {
-	s := settings{Machine: n.machine, Role: n.role, Address: n.address}
+	s := settings{Machine: n.machine, Role: n.role, Address: n.address, Peer: orElse(n.peer, n.address)}
 	s.SSH = kind.SSH{User: f.Get("SSHUser"), PublicKey: n.publicKey, Home: path.Join(f.Get("Home"), f.Get("SSHUser")), DisablePassword: true}
 	s.Account = kind.Account{Owner: f.Get("OwnerAccount"), OwnerUID: 51773, OwnerGroup: f.Get("OwnerGroup"), User: f.Get("IRISUser"), Group: f.Get("IRISGroup")}
 	s.Instance = kind.Instance{Name: strings.ToUpper(f.Get("ISCInstance")), Dir: f.Get("ISCInstallDir"), Owner: s.Account.Owner, Group: s.Account.Group}

@@ -44,6 +44,9 @@ type Address struct {
 	KnownHosts *state.Dir // where its host keys are pinned
 	// Patient waits for a node that is starting.
 	Patient bool
+	// FirstBoot waits for one that starts for the first time, and lets nobody
+	// in until cloud-init has made the user.
+	FirstBoot bool
 }
 
 // Shell is a connection to a node: commands and files, no agent.

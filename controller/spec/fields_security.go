@@ -37,6 +37,13 @@ func labFields() []Field {
 func toolFields() []Field {
 	return group("Terraform", []Field{
 		{Name: "TerraformPath", Type: Path, Where: InDefaults, DefaultText: "terraform or tofu on the PATH", Meaning: "Program that provisions."},
-		{Name: "TerraformMirror", Type: Path, Where: InDefaults, Meaning: "Directory with Terraform's own plugins, for sites without a network."},
+		{Name: "TerraformMirror", Type: Path, Where: InDefaults, DefaultText: "what terraform's own configuration says, and else what lies on this machine",
+			Meaning: "Directory with Terraform's own plugins, for sites without a network."},
+		{Name: "TerraformOverrideDir", Type: Path, Where: InDefaults, Meaning: "Directory with templates, in `network` and `nodes`, that are added to icm's own or take the place of those of the same name."},
+		{Name: "AllowDataLoss", Type: TextList, Where: InDefaults, Example: "ACME-AM-TEST-0002",
+			Meaning: "Machines that `icm provision` may destroy or make anew, or whose volumes. Command line: `-allowDataLoss`, which is better: it counts once."},
+		{Name: "AllowedNetworks", Type: TextList, Where: InDefaults, Providers: []string{AWS, GCP, Azure}, DefaultText: "0.0.0.0/0, which is everywhere", Example: "192.0.2.0/24",
+			Meaning: "Networks from which the nodes' ports may be reached."},
+		{Name: "CloudInit", Type: Bool, Default: "true", Meaning: "Whether the machine image runs cloud-init. It takes the host key that the first contact is verified with; without it that key is trusted unseen."},
 	}, AWS, GCP, Azure, VSphere)
 }

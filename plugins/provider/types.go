@@ -64,6 +64,9 @@ type Node struct {
 	// HostKeys are authorized_keys style lines of the node's SSH host keys,
 	// when the platform tells them; then the first contact is verified.
 	HostKeys []string `msgpack:"host_keys,omitempty"`
+	// Interim says that HostKeys are for the first contact only: they lie in
+	// files and with the platform, and icm replaces them over that contact.
+	Interim bool `msgpack:"interim,omitempty"`
 	// Volumes are stable identities by purpose ("data", "wij", "journal1",
 	// "journal2", "docker"): a path under /dev. The user's *DeviceName wins.
 	Volumes map[string]string `msgpack:"volumes,omitempty"`
