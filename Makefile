@@ -4,12 +4,14 @@ SHELL      := /bin/bash
 BUILD      := $(shell scripts/buildid)
 GOFLAGS    := -trimpath
 LDFLAGS    := -s -w -X main.build=$(BUILD)
-PROVIDERS  := preexisting lab
+PROVIDERS  := preexisting lab aws
 AGENTARCHS := amd64 arm64
 AGENTFILES := controller/agentbin/files
 KITS       := build/kits
 
 export CGO_ENABLED = 0
+# Where scripts/tofu puts OpenTofu, on machines without it and without terraform.
+export PATH := $(PATH):$(CURDIR)/build/tofu
 
 .PHONY: help deps build agents kits demo test unit nodes crash race bench lint size docs clean
 
@@ -18,6 +20,7 @@ help: ## this list
 
 deps: ## install the Debian packages that nodes and tests need (as root)
 	@scripts/deps
+	@scripts/tofu
 
 build: agents ## bin/: icm with its agents, the provider plugins, lab
 	@mkdir -p bin
