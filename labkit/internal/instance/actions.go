@@ -136,10 +136,15 @@ func (i *Instance) runAction(a cpf.Action) error {
 			return errors.New("action is not known to this version")
 		}
 		return i.mirror.configure(a)
+	case "configshardedcluster":
+		if !i.rel.ConfigMirror() {
+			return errors.New("action is not known to this version")
+		}
+		return i.configCluster(a)
 	case "execute":
 		return i.actionExecute(a)
 	case "createapplication", "modifyapplication", "createrole", "createresource", "grantprivilege", "configproduction",
-		"configshardedcluster", "createmirror":
+		"createmirror":
 		i.log.write(0, "Generic.Event", "CPF action "+a.Name+" is accepted and has no effect in the stand-in")
 		return nil
 	}

@@ -2,9 +2,7 @@ package instance
 
 import (
 	"errors"
-	"net"
 	"strings"
-	"time"
 
 	"icm/labkit/internal/script"
 )
@@ -114,7 +112,7 @@ func icmMethods() map[string]method {
 			return yes(!i.mirror.agentRuns())
 		},
 		"ShardingCheck": func(i *Instance, _ *script.Session, _ args) (string, error) {
-			if i.get("Sharding", "Enabled") == "1" {
+			if i.sharding {
 				return "2", nil
 			}
 			return "1", nil
@@ -142,41 +140,4 @@ func namespaceExists(i *Instance, _ *script.Session, a args) (string, error) {
 
 func ecpStatus(i *Instance, s *script.Session, _ args) (string, error) {
 	return strings.Join(i.ecp.status(), "\n"), nil
-}
-
-// shardingMethods record what was asked; the stand-in does not shard.
-func shardingMethods() map[string]method {
-	record := func(i *Instance, _ *script.Session, a args) (string, error) {
-		return status(i.put("Sharding", "Enabled", "1"))
-	}
-	assign := func(i *Instance, _ *script.Session, a args) (string, error) {
-		addr := net.JoinHostPort(a.text(1), a.text(2))
-		c, err := net.DialTimeout("tcp", addr, 2*time.Second)
-		if err != nil {
-			return status(errors.New("ERROR #9317: Shard server " + addr + " does not answer"))
-		}
-		c.Close()
-		return status(i.put("Sharding", "Shard:"+a.text(0)+":"+addr, a.text(3)))
-	}
-	verify := func(i *Instance, _ *script.Session, a args) (string, error) {
-		return yes(i.get("Sharding", "Enabled") == "1")
-	}
-	list := func(i *Instance, s *script.Session, _ args) (string, error) {
-		for _, p := range i.section("Sharding") {
-			if strings.HasPrefix(p.Key, "Shard:") {
-				s.Print(strings.TrimPrefix(p.Key, "Shard:") + " " + p.Value + "\n")
-			}
-		}
-		return "1", nil
-	}
-	return map[string]method{"EnableSharding": record, "AssignShard": assign, "VerifyShards": verify,
-		"ActivateNewShards": verify, "ListShards": list, "SetOption": verify}
-}
-
-func clusterMethods() map[string]method {
-	record := func(i *Instance, _ *script.Session, a args) (string, error) {
-		return status(i.put("Sharding", "Enabled", "1"))
-	}
-	return map[string]method{"Initialize": record, "AttachAsDataNode": record, "AttachAsComputeNode": record,
-		"InitializeMirrored": record, "AttachAsMirroredNode": record}
 }

@@ -26,6 +26,7 @@ type message struct {
 	Talk          *talk // between members of a mirror
 	Page          *Page // of a gateway
 	Reply         *PageReply
+	Shard         *shardTalk
 }
 
 // link is one connection. One question is open at a time.
@@ -321,6 +322,8 @@ func (i *Instance) serveLink(l *link) {
 		switch {
 		case strings.HasPrefix(m.Op, "mirror-"):
 			reply = i.mirror.answer(l, m)
+		case m.Op == "shard" && m.Shard != nil:
+			reply = i.answerShard(*m.Shard)
 		case m.Op == "page" && m.Page != nil:
 			page := i.gatewayPage(*m.Page)
 			reply.Reply = &page

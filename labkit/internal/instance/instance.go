@@ -31,6 +31,7 @@ type Instance struct {
 
 	set       *store.Set
 	license   *license
+	sharding  bool // was enabled when the instance started
 	ecp       *ecp
 	mirror    *mirror
 	dial      func(addr string, limit time.Duration) (net.Conn, error)

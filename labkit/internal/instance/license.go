@@ -16,6 +16,8 @@ type license struct {
 	id      string
 	cores   string
 	expires time.Time
+	// sharding is allowed.
+	sharding bool
 }
 
 // LoadLicense reads a key file. The stand-in's own keys beside FileType are
@@ -59,6 +61,22 @@ func Expired(path string) bool {
 	return err == nil && !expires.IsZero() && time.Now().After(expires)
 }
 
+// allowsSharding reads the stand-in's own key Features, a list of words.
+func allowsSharding(path string) bool {
+	f, err := cpf.Load(path)
+	if err != nil {
+		return false
+	}
+	for _, section := range append(f.Sections(), "") {
+		for _, p := range f.Section(section) {
+			if strings.EqualFold(p.Key, "Features") && strings.Contains(strings.ToLower(p.Value), "sharding") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // readLicense activates mgr/iris.key, or evaluation limits without it.
 func (i *Instance) readLicense() error {
 	path := filepath.Join(i.mgr(), "iris.key")
@@ -80,7 +98,7 @@ func (i *Instance) readLicense() error {
 	if cores == "" {
 		cores = "1"
 	}
-	i.license = &license{id, cores, expires}
+	i.license = &license{id, cores, expires, allowsSharding(path)}
 	i.log.write(0, "License.Event", "LMF Info: Licensed for "+cores+" cores")
 	return nil
 }

@@ -15,6 +15,8 @@ import (
 type table struct {
 	Name    string
 	Columns []string
+	Sharded bool   // rows are on the shards of the namespace
+	Key     string // column that chooses the shard; all of them when empty
 }
 
 // result is what a statement gives: rows of columns, or only a count.
@@ -56,7 +58,11 @@ func (i *Instance) execSQL(ns, stmt string) (result, error) {
 		return i.createTable(ns, m[1], m[2])
 	}
 	if m := reDrop.FindStringSubmatch(stmt); m != nil {
-		if _, err := i.findTable(ns, m[1]); err != nil {
+		t, err := i.findTable(ns, m[1])
+		if err == nil && t.Sharded {
+			_, _, err = i.queryShards(ns, t, shardTalk{Verb: "drop"})
+		}
+		if err != nil {
 			return result{}, err
 		}
 		return result{}, i.Kill(ns, tableKey(m[1]))
@@ -102,8 +108,24 @@ func (i *Instance) createTable(ns, name, body string) (result, error) {
 			if len(fields) == 0 {
 				return result{}, &sqlError{-1, "Invalid SQL statement"}
 			}
-			t.Columns = append(t.Columns, fields[0])
+			element := body[start:min(n, len(body))]
 			start = n + 1
+			if strings.EqualFold(fields[0], "SHARD") {
+				t.Sharded = true
+				if m := reShard.FindStringSubmatch(element); m != nil {
+					t.Key = m[1]
+				}
+				continue
+			}
+			t.Columns = append(t.Columns, fields[0])
+		}
+	}
+	if t.Sharded {
+		if _, _, err := i.active(ns); err != nil {
+			return result{}, err
+		}
+		if t.Key != "" && t.column(t.Key) < 0 {
+			return result{}, &sqlError{-29, "Field not found in the applicable tables^" + t.Key}
 		}
 	}
 	data, err := json.Marshal(t)
@@ -112,6 +134,9 @@ func (i *Instance) createTable(ns, name, body string) (result, error) {
 	}
 	return result{}, i.Set(ns, tableKey(name), string(data))
 }
+
+// reShard is the element SHARD KEY (column) of a table.
+var reShard = regexp.MustCompile(`(?is)\bshard\s+key\s*\(\s*(\w+)\s*\)`)
 
 func (i *Instance) findTable(ns, name string) (table, error) {
 	if strings.EqualFold(name, "%SYS.PhoneProviders") {
@@ -138,6 +163,10 @@ func phoneProviders() [][]string {
 func (i *Instance) rows(ns string, t table) (keys []string, rows [][]string, err error) {
 	if strings.EqualFold(t.Name, "%SYS.PhoneProviders") {
 		return nil, phoneProviders(), nil
+	}
+	if t.Sharded {
+		rows, _, err = i.queryShards(ns, t, shardTalk{Verb: "scan"})
+		return nil, rows, err
 	}
 	prefix := tableKey(t.Name)
 	after := prefix
@@ -192,6 +221,9 @@ func (i *Instance) insertRow(ns, name, columns, values string) (result, error) {
 		}
 		row[at] = list[n]
 	}
+	if t.Sharded {
+		return result{count: 1}, i.insertShard(ns, t, row)
+	}
 	last, found, err := i.Before(ns, tableKey(name), tableKey(name)+"\xff")
 	if err != nil {
 		return result{}, err
@@ -233,6 +265,9 @@ func (i *Instance) deleteRows(ns, name, column, value string) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
+	if t.Sharded {
+		return i.deleteSharded(ns, t, column, value)
+	}
 	keys, _, err := i.filtered(ns, t, column, value)
 	for _, k := range keys {
 		if err == nil {
@@ -240,6 +275,22 @@ func (i *Instance) deleteRows(ns, name, column, value string) (result, error) {
 		}
 	}
 	return result{count: len(keys)}, err
+}
+
+func (i *Instance) deleteSharded(ns string, t table, column, value string) (result, error) {
+	q := shardTalk{Verb: "delete"}
+	if column != "" {
+		want, err := literals(value)
+		if err != nil {
+			return result{}, err
+		}
+		if q.Column = t.column(column); q.Column < 0 {
+			return result{}, &sqlError{-29, "Field not found in the applicable tables^" + column}
+		}
+		q.Filter, q.Value = true, want[0]
+	}
+	_, count, err := i.queryShards(ns, t, q)
+	return result{count: count}, err
 }
 
 func (i *Instance) selectRows(ns, columns, name, column, value string) (result, error) {

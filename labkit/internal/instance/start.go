@@ -217,6 +217,7 @@ func (i *Instance) serve(o Options) error {
 	i.listeners = append(i.listeners, socket)
 	i.startWeb()
 	i.readLicense()
+	i.sharding = i.conf.Get("Startup", "EnableSharding") == "1" && i.license.sharding
 	i.startLicenseServer()
 	i.applyPasswordHash()
 	i.startActions(o)
