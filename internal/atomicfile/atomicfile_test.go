@@ -164,3 +164,62 @@ func TestAReaderNeverSeesAPart(t *testing.T) {
 	close(stop)
 	wg.Wait()
 }
+
+func TestWhatAKilledProcessLeftIsUsedAndGone(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, ".f.new"), []byte("a part of something long"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(filepath.Join(dir, "f"), []byte("new"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(dir, "f"))
+	if got := content(t, filepath.Join(dir, "f")); got != "new" || err != nil || info.Mode().Perm() != 0o600 || names(t, dir) != "f" {
+		t.Errorf("there is %q with mode %v, %v; the directory holds: %s", got, info.Mode(), err, names(t, dir))
+	}
+}
+
+func TestWhatSomebodyPutInTheWayLeadsNowhere(t *testing.T) {
+	for name, put := range map[string]func(victim, name string) error{
+		"a symbolic link": os.Symlink,
+		"a hard link":     os.Link,
+		"a pipe":          func(_, name string) error { return syscall.Mkfifo(name, 0o600) },
+	} {
+		dir := t.TempDir()
+		victim := filepath.Join(dir, "victim")
+		if err := errors.Join(os.WriteFile(victim, []byte("theirs"), 0o600), put(victim, filepath.Join(dir, ".f.new"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := Write(filepath.Join(dir, "f"), []byte("ours"), 0o600); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if content(t, victim) != "theirs" || content(t, filepath.Join(dir, "f")) != "ours" || names(t, dir) != "f victim" {
+			t.Errorf("%s: the victim has %q; the directory holds: %s", name, content(t, victim), names(t, dir))
+		}
+	}
+}
+
+func TestWritersOfOnePathDoNotMixTheirContents(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	var wg sync.WaitGroup
+	for i := range 8 {
+		text := strings.Repeat(string(rune('a'+i)), 10_000*(i+1))
+		wg.Go(func() {
+			for range 20 {
+				if err := Write(path, []byte(text), 0o600); err != nil {
+					t.Error(err)
+				}
+				data, err := os.ReadFile(path)
+				if err != nil || len(data) != 10_000*int(data[0]-'a'+1) || strings.Count(string(data), string(data[:1])) != len(data) {
+					t.Errorf("a reader saw %d bytes, %v", len(data), err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := names(t, dir); got != "f" {
+		t.Errorf("left behind: %s", got)
+	}
+}
