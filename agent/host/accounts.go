@@ -1,7 +1,9 @@
 package host
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,6 +69,47 @@ func FindGroup(root, name string) (Group, bool, error) {
 		return Group{}, false, err
 	}
 	return all[i], true, nil
+}
+
+// HalfMade reports whether an account is there, but not in all the files and
+// groups that useradd writes. A node without shadow files has none to write.
+func HalfMade(root string, n NewAccount) (bool, error) {
+	_, found, err := FindAccount(root, n.Name)
+	if err != nil || !found {
+		return false, err
+	}
+	if in, err := inShadow(root, "etc/shadow", n.Name); err != nil || !in {
+		return !in, err
+	}
+	for _, name := range n.Groups {
+		g, found, err := FindGroup(root, name)
+		if err != nil {
+			return false, err
+		}
+		if found && !slices.Contains(g.Members, n.Name) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// HalfMadeGroup reports whether a group is there, but not in all the files that
+// groupadd writes.
+func HalfMadeGroup(root, name string) (bool, error) {
+	_, found, err := FindGroup(root, name)
+	if err != nil || !found {
+		return false, err
+	}
+	in, err := inShadow(root, "etc/gshadow", name)
+	return !in, err
+}
+
+func inShadow(root, file, name string) (bool, error) {
+	data, err := os.ReadFile(filepath.Join(root, file))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return strings.Contains("\n"+string(data), "\n"+name+":"), err
 }
 
 func colonRows(path string, fields int) ([][]string, error) {

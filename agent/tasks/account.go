@@ -117,11 +117,15 @@ func decodeAccount(t *engine.Task) (kind.Account, error) {
 // doAccount makes the accounts and groups that IRIS runs as, where they are
 // missing. Existing ones are left as they are.
 //
-// Rerun: what was made before the crash is there and is left alone.
+// Rerun: what was made before the crash is there and is left alone; an account
+// that useradd did not bring into all of its files is made anew.
 // Undo: deletes the accounts and groups that this task made, and no others.
 func (d Deps) doAccount(ctx context.Context, t *engine.Task) error {
 	a, err := decodeAccount(t)
 	if err != nil {
+		return err
+	}
+	if err := d.clearHalfMade(ctx, t, a); err != nil {
 		return err
 	}
 	users, groups, err := d.missing(a)
@@ -148,6 +152,41 @@ func (d Deps) doAccount(ctx context.Context, t *engine.Task) error {
 		t.Logf("Made account %s", u.Name)
 	}
 	return d.recordMade(made)
+}
+
+// clearHalfMade deletes what this task had begun to make when the power failed:
+// useradd and groupadd write one file after the other.
+func (d Deps) clearHalfMade(ctx context.Context, t *engine.Task, a kind.Account) error {
+	var made accountsMade
+	if known, err := t.Load("made", &made); err != nil || !known {
+		return err
+	}
+	for _, n := range d.newAccounts(a) {
+		if !slices.Contains(made.Users, n.Name) {
+			continue
+		}
+		if half, err := host.HalfMade(d.Root, n); err != nil || !half {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if _, err := host.RemoveAccount(d.Root, n.Name).Run(ctx); err != nil {
+			return fmt.Errorf("cannot delete account %s, which is half made: %w", n.Name, err)
+		}
+	}
+	for _, g := range made.Groups {
+		if half, err := host.HalfMadeGroup(d.Root, g); err != nil || !half {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if _, err := host.RemoveGroup(d.Root, g).Run(ctx); err != nil {
+			return fmt.Errorf("cannot delete group %s, which is half made: %w", g, err)
+		}
+	}
+	return nil
 }
 
 // noteMade keeps the first note: on a rerun some of it is there already.

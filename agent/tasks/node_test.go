@@ -3,8 +3,10 @@ package tasks
 import (
 	"context"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -223,6 +225,51 @@ func TestARerunRemembersAccountsThatWereMadeBeforeTheAgentWasKilled(t *testing.T
 		text, _, err := readFile(d.home(AccountsFile))
 		if want := "group irisusr\ngroup irisowner\nuser irisowner\nuser irisusr\n"; err != nil || text != want {
 			t.Errorf("it remembers %q, %v, want %q", text, err, want)
+		}
+	}
+}
+
+// useradd writes one file after the other: a power cut between them leaves an
+// account that is nowhere but in the first.
+func TestAnAccountThatIsHalfMadeIsMadeWhole(t *testing.T) {
+	needRoot(t)
+	bare := map[string]string{"etc/passwd": "root:x:0:0::/root:/bin/sh\n", "etc/group": "root:x:0:\n", "etc/shadow": "root:*:::::::\n", "etc/gshadow": "root:*::\n",
+		"etc/login.defs": "SYS_UID_MIN 100\nSYS_UID_MAX 999\nSYS_GID_MIN 100\nSYS_GID_MAX 999\n", "var/lib/icm-agent/x": ""}
+	d, _ := rootDir(t, bare)
+	env := enginetest.NewEnv(nil)
+	task := env.Task(t, kind.AccountEnsure, kind.Account{Owner: "irisowner", OwnerUID: 51773, OwnerGroup: "irisowner", User: "irisusr", Group: "irisusr"})
+	do := func() map[string]string {
+		if err := accountEnsure(d).Do(context.Background(), task); err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]string{}
+		for _, name := range []string{"passwd", "group", "shadow", "gshadow"} {
+			text, _, err := readFile(d.path("/etc/" + name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[name] = strings.Join(slices.Sorted(strings.Lines(text)), "")
+		}
+		return out
+	}
+	whole := do()
+	for _, lost := range [][]string{{"shadow", "group", "gshadow"}, {"group", "gshadow"}, {"gshadow"}} {
+		for _, name := range lost {
+			if err := writeFile(d.path("/etc/"+name), bare["etc/"+name], 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if slices.Contains(lost, "group") { // the accounts come after their groups
+			for _, g := range []string{"irisusr", "irisowner"} {
+				if _, err := host.AddGroup(d.Root, g).Run(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		} else if err := writeFile(d.path("/etc/passwd"), bare["etc/passwd"], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := do(); !maps.Equal(got, whole) {
+			t.Errorf("without %v it makes\n%v, want\n%v", lost, got, whole)
 		}
 	}
 }
