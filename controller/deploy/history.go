@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"icm/controller/state"
+	"icm/internal/atomicfile"
 	"icm/internal/hint"
 	"icm/internal/wire"
 )
@@ -254,7 +255,7 @@ func (j *Job) Hold(id string) (string, error) {
 	if rec.State != state.Running {
 		return "", hint.New(fmt.Errorf("operation %s does not run: it is %s", rec.Meta.ID, shownState(dir, *rec)), "icm operations lists them")
 	}
-	return rec.Meta.ID, os.WriteFile(holdPath(dir, rec.Meta.ID), nil, 0o600)
+	return rec.Meta.ID, atomicfile.Write(holdPath(dir, rec.Meta.ID), nil, 0o600)
 }
 
 // Unlock takes the lock from whoever holds it. The old holder is refused by

@@ -28,6 +28,9 @@ type prepared struct {
 	plan  *Plan
 	away  []state.Debt // of nodes that were left out
 	facts map[string]wire.Facts
+	// then is the last act of an operation, before its record says that it is
+	// done: what comes later would be lost with an icm that dies there.
+	then func() error
 }
 
 // Plan makes the plan of a verb and touches nothing. Plan and error are both
@@ -87,10 +90,10 @@ func (j *Job) Operate(ctx context.Context, verb Verb) (*Result, error) {
 	if pr.plan.Empty() {
 		res.Nothing, res.Why = true, nothing(verb)
 	}
-	if err := j.carryOut(ctx, pr, verb, lock.Fence()); err != nil {
-		return nil, err
+	pr.then = func() error {
+		return errors.Join(j.record(ctx, pr, lock.Fence()), settleOwn(pr.site, verb))
 	}
-	if err := errors.Join(j.record(ctx, pr, lock.Fence()), settleOwn(pr.site, verb)); err != nil {
+	if err := j.carryOut(ctx, pr, verb, lock.Fence()); err != nil {
 		return nil, err
 	}
 	return res, pr.plan.skipped()
@@ -108,7 +111,7 @@ func (j *Job) record(ctx context.Context, pr *prepared, fence wire.Fence) error 
 // carryOut runs a plan in which there is something to do, or to owe.
 func (j *Job) carryOut(ctx context.Context, pr *prepared, verb Verb, fence wire.Fence) error {
 	if pr.plan.Empty() && len(pr.away) == 0 {
-		return nil
+		return pr.then()
 	}
 	if err := j.consent(verb, pr.plan); err != nil {
 		return err
@@ -400,6 +403,9 @@ func (j *Job) runWith(ctx context.Context, pr *prepared, fence wire.Fence, op *s
 	}
 	if cancelled := r.cancelled(ctx, runErr); cancelled != nil {
 		runErr = cancelled
+	}
+	if runErr == nil && pr.then != nil {
+		runErr = pr.then()
 	}
 	ended := runErr
 	if ended == nil {

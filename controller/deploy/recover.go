@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"icm/controller/spec"
 	"icm/controller/state"
@@ -44,17 +45,17 @@ type survivor struct {
 // where both were lost. Nothing is written before all nodes have answered and
 // agree, and nothing on the nodes is changed.
 func (j *Job) Recover(ctx context.Context, o RecoverOptions) (*Recovered, error) {
+	place, err := j.recoveryPlace()
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(place) //nolint:errcheck // it holds nothing that is needed
 	if _, err := os.Stat(j.Files.Instances); !errors.Is(err, fs.ErrNotExist) {
 		return nil, refuse(fmt.Sprintf("%s is there: it is not written over", j.short(j.Files.Instances)),
 			"if the state directory is there too, use it with -stateDir; if not, move the file away")
 	}
 	// Host keys are pinned under names that nobody knows yet.
-	path, err := os.MkdirTemp(j.Dir, ".icm-recover-")
-	if err != nil {
-		return nil, fmt.Errorf("cannot make a directory for what is found: %w", err)
-	}
-	defer os.RemoveAll(path) //nolint:errcheck // it holds nothing that is needed
-	scratch, err := state.CreateAt(path, filepath.Base(path), j.World.Now())
+	scratch, err := state.CreateAt(filepath.Join(place, "seen"), "seen", j.World.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,23 @@ func (j *Job) Recover(ctx context.Context, o RecoverOptions) (*Recovered, error)
 	if err := agree(members); err != nil {
 		return nil, err
 	}
-	return j.rebuild(members, scratch)
+	return j.rebuild(members, scratch, place)
+}
+
+// recoveryPlace makes a directory to work in, and removes that of an icm that was
+// killed.
+func (j *Job) recoveryPlace() (string, error) {
+	path := filepath.Join(j.Dir, ".icm-recover")
+	if j.Files.StateDir != "" { // on the same file system
+		path = filepath.Join(filepath.Dir(j.Files.StateDir), ".icm-recover")
+	}
+	if err := os.RemoveAll(path); err != nil {
+		return "", fmt.Errorf("cannot remove what an earlier icm recover left: %w", err)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return "", fmt.Errorf("cannot make a directory for what is found: %w", err)
+	}
+	return path, nil
 }
 
 // whereabouts are the addresses of the nodes: those that were named, or what
@@ -197,40 +214,68 @@ func agree(members []survivor) error {
 	return nil
 }
 
-// rebuild writes what the members said. What was begun is removed when it
-// cannot be ended, so that it can be tried again.
-func (j *Job) rebuild(members []survivor, scratch *state.Dir) (*Recovered, error) {
+// rebuild writes what the members said: the state directory aside, then to its
+// place, and the instances file last. Killed at any moment it can be done again.
+func (j *Job) rebuild(members []survivor, scratch *state.Dir, place string) (*Recovered, error) {
 	id := members[0].of.Deployment
 	if !filepath.IsLocal(id) || id != filepath.Base(id) {
 		return nil, fmt.Errorf("the nodes belong to a deployment called %q, which cannot be a directory", id)
 	}
-	dir, err := state.CreateAt(orElse(j.Files.StateDir, filepath.Join(j.Dir, id)), id, j.World.Now())
+	final, err := filepath.Abs(orElse(j.Files.StateDir, filepath.Join(j.Dir, id)))
 	if err != nil {
-		return nil, hint.New(err, "if the state directory is there, use it with -stateDir")
+		return nil, err
+	}
+	if err := makeFree(final); err != nil {
+		return nil, err
+	}
+	dir, err := state.CreateAt(filepath.Join(place, "made"), id, j.World.Now())
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(members, func(a, b survivor) int {
 		return cmp.Or(cmp.Compare(definitionIndex(a), definitionIndex(b)), cmp.Compare(a.of.MachineName, b.of.MachineName))
 	})
-	res := &Recovered{StateDir: j.short(dir.Path)}
-	all, err := j.rebuildFiles(members, dir, scratch)
+	res := &Recovered{StateDir: j.short(final)}
+	all, err := j.rebuildFiles(members, dir, scratch, final)
 	if err == nil {
 		res.Operations, err = j.rebuildOperations(members, dir)
+	}
+	if err == nil {
+		err = errors.Join(dir.MarkUnused(), dir.Move(final))
 	}
 	if err == nil {
 		err = state.SaveInstances(j.Files.Instances, all)
 	}
 	if err != nil {
-		return nil, errors.Join(err, dir.Remove())
+		return nil, err
 	}
 	res.Nodes = inventoryRows(all)
 	return res, nil
+}
+
+// makeFree removes a state directory that was recovered and never used: an icm
+// that was killed before it had written the instances file left it.
+func makeFree(path string) error {
+	if dir, err := state.Open(path); err == nil && dir.Unused() {
+		return dir.Remove()
+	}
+	entries, err := os.ReadDir(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case len(entries) > 0:
+		return hint.New(fmt.Errorf("cannot make the state directory: %s is not empty", path), "if the state directory is there, use it with -stateDir")
+	}
+	return os.Remove(path)
 }
 
 func definitionIndex(m survivor) int { return spec.MakeFields(m.of.Fields).Int("DefinitionIndex") }
 
 // rebuildFiles pins the host keys that were seen, and makes the lock's number
 // higher than any that a node has seen.
-func (j *Job) rebuildFiles(members []survivor, dir, scratch *state.Dir) ([]state.Instance, error) {
+func (j *Job) rebuildFiles(members []survivor, dir, scratch *state.Dir, final string) ([]state.Instance, error) {
 	var all []state.Instance
 	for _, m := range members {
 		if err := dir.RaiseFence(m.of.Fence); err != nil {
@@ -241,7 +286,7 @@ func (j *Job) rebuildFiles(members []survivor, dir, scratch *state.Dir) ([]state
 			return nil, err
 		}
 		n := j.recoveredInstance(m)
-		n.StateDir = sub
+		n.StateDir = filepath.Join(final, strings.TrimPrefix(sub, dir.Path))
 		all = append(all, n)
 		keys, err := scratch.HostKeys(m.at.Machine)
 		if err != nil {

@@ -167,7 +167,7 @@ func TestWhatWasRecoveredIsWhatWasThere(t *testing.T) {
 			t.Errorf("%+v", nt)
 		}
 	}
-	if left, err := filepath.Glob(s.Dir + "/.icm-recover-*"); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(s.Dir + "/.icm-recover*"); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
 	}
 	if found := s.Grep(password); len(found) > 0 {

@@ -57,10 +57,11 @@ func (j *Job) Resume(ctx context.Context, id string) (string, error) {
 	if err != nil {
 		return rec.Meta.ID, err
 	}
+	pr.then = func() error { return j.record(ctx, pr, lock.Fence()) }
 	if err := j.runRecorded(ctx, pr, lock.Fence(), op, passed(rec)); err != nil {
 		return rec.Meta.ID, err
 	}
-	return rec.Meta.ID, errors.Join(j.record(ctx, pr, lock.Fence()), pr.plan.skipped())
+	return rec.Meta.ID, pr.plan.skipped()
 }
 
 // passed are the stages at which a recorded operation was held.

@@ -82,8 +82,10 @@ func emptyDir(path string) error {
 	if err != nil {
 		return err
 	}
-	if len(entries) > 0 {
-		return fmt.Errorf("%s is not empty", path)
+	for _, e := range entries {
+		if e.Name() != "."+deploymentFile+".new" { // of an icm that was killed here
+			return fmt.Errorf("%s is not empty", path)
+		}
 	}
 	return os.Chmod(path, 0o700)
 }

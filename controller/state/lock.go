@@ -105,7 +105,7 @@ func (d *Dir) lockWith(file *os.File, command string, now time.Time) (*Lock, err
 	}
 	r.Fence++
 	r.Owner = &me
-	if err := d.writeLock(r); err != nil {
+	if err := errors.Join(d.used(), d.writeLock(r)); err != nil {
 		return nil, err
 	}
 	return &Lock{dir: d, file: file, fence: r.Fence}, nil

@@ -3,11 +3,14 @@ package state
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"icm/internal/atomicfile"
 )
@@ -33,6 +36,40 @@ func (i *Instance) Public() map[string]string {
 	}
 	out["IPAddress"], out["DNSName"] = i.IPAddress, i.DNSName
 	return out
+}
+
+// unusedFile marks a directory that was recovered and that no operation has
+// used since: what is in it can be recovered again.
+const unusedFile = "recovered"
+
+// MarkUnused marks a directory that was recovered.
+func (d *Dir) MarkUnused() error {
+	return atomicfile.Write(filepath.Join(d.Path, unusedFile), []byte("made by icm recover, and not used yet\n"), 0o600)
+}
+
+// Unused reports whether the directory was recovered and not used since.
+func (d *Dir) Unused() bool {
+	_, err := os.Stat(filepath.Join(d.Path, unusedFile))
+	return err == nil
+}
+
+// used takes the mark away: whoever holds the lock is going to write.
+func (d *Dir) used() error {
+	err := os.Remove(filepath.Join(d.Path, unusedFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(err, atomicfile.SyncDir(d.Path))
+}
+
+// Move gives the directory another place, which must be free.
+func (d *Dir) Move(path string) error {
+	if err := unix.Renameat2(unix.AT_FDCWD, d.Path, unix.AT_FDCWD, path, unix.RENAME_NOREPLACE); err != nil {
+		return fmt.Errorf("cannot make %s: %w", path, err)
+	}
+	from := filepath.Dir(d.Path)
+	d.Path = path
+	return errors.Join(atomicfile.SyncDir(filepath.Dir(path)), atomicfile.SyncDir(from))
 }
 
 // RaiseFence makes the next lock's number higher than seen, so that no node
