@@ -40,7 +40,7 @@ func runAgent() error {
 			table[name] = k
 		}
 	}
-	eng, err := engine.OpenWith(wire.AgentHome, table, log, engine.Options{Fault: armed})
+	eng, err := engine.OpenWith(wire.AgentHome, table, log, engine.Options{Fault: armed, Planned: true})
 	if err != nil {
 		return err
 	}

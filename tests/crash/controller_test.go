@@ -9,12 +9,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"icm/controller/deploy"
 	"icm/controller/remote"
+	"icm/controller/state"
 	"icm/internal/secret"
 	"icm/internal/wire"
 	"icm/plugins/provider"
@@ -35,6 +37,10 @@ type controllerOrder struct {
 	// never.
 	At     int64
 	Signal syscall.Signal
+	// Watched lets the site see every change to a file before it is made.
+	Watched bool
+	Rerun   bool // the command was given before
+	Slowly  bool // one node after the other
 }
 
 // controller is icm at work. Its moments are the calls to agents, before and
@@ -48,22 +54,66 @@ type controller struct {
 type controllerResult struct{ Moments int64 }
 
 func runController(o controllerOrder) error {
+	if o.Watched {
+		if err := watchMe(); err != nil {
+			return err
+		}
+	}
 	c := &controller{order: o}
-	j := c.job()
-	ctx := context.Background()
-	var err error
-	switch o.Verb {
+	if err := c.do(context.Background(), c.job()); err != nil {
+		return explain(err)
+	}
+	return json.NewEncoder(os.Stdout).Encode(controllerResult{c.moment.Load()})
+}
+
+// do gives the command. One that was given again after it had been cut off may
+// find that there is nothing left to do, and say so as an error.
+func (c *controller) do(ctx context.Context, j *deploy.Job) (err error) {
+	switch c.order.Verb {
 	case "provision":
 		_, err = j.Provision(ctx)
 	case "unprovision":
 		err = j.Unprovision(ctx, deploy.UnprovisionOptions{})
+	case "inventory":
+		_, err = j.Inventory(ctx, true)
+	case "unlock":
+		_, err = j.Unlock()
+	case "hold":
+		_, err = j.Hold("")
+	case "recover":
+		_, err = j.Recover(ctx, deploy.RecoverOptions{Nodes: []string{"127.0.0.1:1", "127.0.0.1:2"}})
+		if err != nil && c.order.Rerun && strings.Contains(err.Error(), "instances.json is there") {
+			err = nil // it had written everything
+		}
+	case "undo":
+		var id string
+		if id, err = c.newest("undo"); err == nil {
+			_, _, err = j.Undo(ctx, id)
+		}
+	case "resume":
+		_, err = j.Resume(ctx, "")
+		if err != nil && c.order.Rerun && strings.Contains(err.Error(), "has ended: done") {
+			err = nil
+		}
 	default:
-		_, err = j.Operate(ctx, deploy.Verb(o.Verb))
+		_, err = j.Operate(ctx, deploy.Verb(c.order.Verb))
 	}
+	return err
+}
+
+// newest is the last operation with another verb.
+func (c *controller) newest(but string) (id string, err error) {
+	dir, err := state.Open(filepath.Join(c.order.Dir, stateDir))
 	if err != nil {
-		return explain(err)
+		return "", err
 	}
-	return json.NewEncoder(os.Stdout).Encode(controllerResult{c.moment.Load()})
+	all, err := dir.ListOperations()
+	for _, r := range all {
+		if r.Meta.Verb != but {
+			id = r.Meta.ID
+		}
+	}
+	return id, err
 }
 
 // explain says what cli would say.
@@ -84,6 +134,9 @@ func (c *controller) job() *deploy.Job {
 		Password:    secret.New(password),
 		AskPassword: func() (secret.Secret, bool, error) { return secret.Secret{}, false, nil },
 		Confirm:     func(string) error { return nil },
+	}
+	if c.order.Slowly {
+		j.Parallel = 1
 	}
 	j.World = deploy.World{
 		Provider: func(context.Context, string) (provider.Provider, func() error, error) {
@@ -119,8 +172,8 @@ func (c *controller) Report(ev deploy.Event) {
 }
 
 func (c *controller) nodeDir(machine string) string {
-	for _, m := range machines {
-		if m.name == machine {
+	for i, m := range machines {
+		if m.name == machine || machine == fmt.Sprintf("127.0.0.1:%d", i+1) { // recover knows addresses only
 			return filepath.Join(c.order.Here, m.short)
 		}
 	}

@@ -159,6 +159,9 @@ func (l *lab) undisturbed(sc scenario) (reference, error) {
 		return reference{}, err
 	}
 	ref := reference{two[0], volatileFiles(two[0].State, two[1].State)}
+	for name, n := range two[1].Changes { // how many events there are is a matter of time
+		ref.Changes[name] = min(n, ref.Changes[name])
+	}
 	if diff := difference(ref.State, two[1].State, ref.volatile); len(diff) > 0 {
 		return ref, fmt.Errorf("two undisturbed runs of %s differ:\n%s", sc.Name, strings.Join(diff, "\n"))
 	}
@@ -166,11 +169,11 @@ func (l *lab) undisturbed(sc scenario) (reference, error) {
 }
 
 // points are all points of a scenario: every record of every node, in every
-// way, and every moment of the controller.
+// way, every moment of the controller, and every change it makes to a file.
 func (r reference) points(sc scenario) []point {
 	var out []point
 	for _, m := range machines {
-		for n := uint64(1); n <= r.Records[m.short]; n++ {
+		for n := uint64(1); n <= r.Records[m.short] && !sc.Here; n++ {
 			for _, how := range []string{"before:%d", "after:%d", "torn:%d:" + strconv.FormatUint(1+n*7%90, 10)} {
 				out = append(out, point{Scenario: sc.Name, Target: m.short, Fault: fmt.Sprintf(how, n)})
 			}
@@ -183,6 +186,29 @@ func (r reference) points(sc scenario) []point {
 		out = append(out, point{Scenario: sc.Name, Target: "controller", Fault: fmt.Sprintf("kill:%d", n)})
 		if sc.Takeover {
 			out = append(out, point{Scenario: sc.Name, Target: "takeover", Fault: fmt.Sprintf("halt:%d", n)})
+		}
+	}
+	return append(out, r.changePoints(sc)...)
+}
+
+// changePoints are the controller's death before every change it makes to a
+// file, in the middle of every write, and the power cut at every moment at
+// which it takes most away: before a sync, and before a rename.
+func (r reference) changePoints(sc scenario) []point {
+	var out []point
+	for _, name := range slices.Sorted(maps.Keys(r.Changes)) {
+		call, _, _ := strings.Cut(name, "@")
+		for n := 1; n <= r.Changes[name]; n++ {
+			p := point{Scenario: sc.Name, Target: "controller", Fault: fmt.Sprintf("change:%d:%s", n, name)}
+			if call != "sync" {
+				out = append(out, p)
+			}
+			if p.Power = true; call == "sync" || call == "rename" {
+				out = append(out, p)
+			}
+			if call == "write" {
+				out = append(out, point{Scenario: sc.Name, Target: "controller", Fault: fmt.Sprintf("torn:%d:%s", n, name)})
+			}
 		}
 	}
 	return out
@@ -279,13 +305,10 @@ func TestEveryCommandEndsTheSameWayWhereverItIsCutOff(t *testing.T) {
 
 // references runs every scenario undisturbed, or those that a point needs.
 func (l *lab) references(only string) (map[string]reference, []point) {
+	wanted := l.wanted(only)
 	need := map[string]bool{}
-	if only != "" {
-		p, err := parsePoint(only)
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		for name := p.Scenario; name != ""; {
+	for name := range wanted {
+		for name != "" {
 			sc, err := find(name)
 			if err != nil {
 				l.t.Fatal(err)
@@ -293,14 +316,38 @@ func (l *lab) references(only string) (map[string]reference, []point) {
 			need[name], name = true, sc.Base
 		}
 	}
-	refs := l.undisturbedAll(func(name string) bool { return only == "" || need[name] })
+	refs := l.undisturbedAll(func(name string) bool { return need[name] })
 	var all []point
 	for _, sc := range scenarios() {
-		if ref, ok := refs[sc.Name]; ok {
-			all = append(all, ref.points(sc)...)
+		if wanted[sc.Name] {
+			all = append(all, refs[sc.Name].points(sc)...)
 		}
 	}
 	return refs, all
+}
+
+// wanted are the scenarios that points are taken from: that of the only point,
+// those that were asked for, or all.
+func (l *lab) wanted(only string) map[string]bool {
+	out := map[string]bool{}
+	if only != "" {
+		p, err := parsePoint(only)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		out[p.Scenario] = true
+		return out
+	}
+	if names := flag.Lookup("scenario").Value.String(); names != "" {
+		for name := range strings.SplitSeq(names, ",") {
+			out[name] = true
+		}
+		return out
+	}
+	for _, sc := range scenarios() {
+		out[sc.Name] = true
+	}
+	return out
 }
 
 // undisturbedAll runs scenarios side by side, each when the one that it starts
@@ -345,9 +392,9 @@ func sampleSize() int {
 		return n
 	}
 	if raceEnabled {
-		return 12
+		return 24
 	}
-	return 40
+	return 72
 }
 
 // choose takes the point that was asked for, all, or a sample of a fixed seed
@@ -361,7 +408,7 @@ func choose(t *testing.T, all []point, only string) []point {
 		return []point{p}
 	}
 	if flag.Lookup("all").Value.String() == "true" {
-		return all
+		return part(t, all)
 	}
 	seed, err := strconv.ParseUint(flag.Lookup("seed").Value.String(), 10, 64)
 	if err != nil {
@@ -381,6 +428,23 @@ func choose(t *testing.T, all []point, only string) []point {
 				by[sc.Name] = slices.Delete(list, i, i+1)
 			}
 		}
+	}
+	return out
+}
+
+// part is what -part says of all points: every nth of them.
+func part(t *testing.T, all []point) []point {
+	spec := flag.Lookup("part").Value.String()
+	if spec == "" {
+		return all
+	}
+	var i, n int
+	if _, err := fmt.Sscanf(spec, "%d/%d", &i, &n); err != nil || i < 1 || i > n {
+		t.Fatalf("-part %s is not I/N, such as 2/5", spec)
+	}
+	var out []point
+	for at := i - 1; at < len(all); at += n {
+		out = append(out, all[at])
 	}
 	return out
 }

@@ -28,6 +28,9 @@ const dataRows = 50
 // keeps their disks when others begin there.
 func (s *site) end(ctx context.Context) error {
 	s.result.State = map[string]string{}
+	if err := s.record(); err != nil {
+		return err
+	}
 	for _, h := range s.nodes {
 		if err := h.alive(ctx); err != nil {
 			return fmt.Errorf("%s: %w", h.short, err)

@@ -17,6 +17,8 @@ func TestMain(m *testing.M) {
 	if role == "" {
 		flag.String("point", "", "run this `point` only, such as install/dm/before:17")
 		flag.Bool("all", false, "run every point instead of a sample")
+		flag.String("scenario", "", "take points of these scenarios only, `names` with commas between")
+		flag.String("part", "", "with -all, run every Nth point, `I/N`, to share the matrix between runs")
 		flag.Int("sample", 0, "run so `many` points instead of the usual number")
 		flag.Int64("seed", 1, "`number` that chooses the sample")
 		flag.Parse()

@@ -38,6 +38,8 @@ type siteResult struct {
 	// are those of the controller. Both of an undisturbed run only.
 	Records map[string]uint64
 	Moments int64
+	// Changes are those of the controller to files, by name: see watch.
+	Changes map[string]int
 	Fired   bool   // what was to be killed was killed
 	Tries   int    // how often the command was given
 	Trouble string // why it did not end well, "" when it did
@@ -62,6 +64,7 @@ type site struct {
 	nodes    []*machine
 	result   siteResult
 	said     bytes.Buffer
+	gave     bool // the command was given before
 }
 
 func runSite(o siteOrder) error {
@@ -94,17 +97,25 @@ func (s *site) run() (err error) {
 		s.nodes = append(s.nodes, h)
 	}
 	for _, h := range s.nodes {
-		if err := h.ready(ctx); err != nil {
+		if err := errors.Join(h.ready(ctx), h.serving(ctx)); err != nil {
 			return err
 		}
 	}
-	for _, verb := range s.scenario.Prelude {
-		if err := s.command(ctx, verb, 0); err != nil {
-			return fmt.Errorf("%s before: %w", verb, err)
+	for _, step := range s.scenario.Prelude {
+		if err := s.step(ctx, step); err != nil {
+			return fmt.Errorf("%s before: %w", step, err)
 		}
+	}
+	if err := s.disk(ctx); err != nil {
+		return err
 	}
 	if err := s.disturb(ctx); err != nil {
 		return err
+	}
+	for _, verb := range s.scenario.After {
+		if err := s.command(ctx, order{verb: verb}); err != nil {
+			return fmt.Errorf("%s after: %w", verb, err)
+		}
 	}
 	return s.end(ctx)
 }
@@ -143,14 +154,17 @@ func (s *site) disturb(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	at, err := s.arm(before)
+	o, err := s.arm(before)
 	if err != nil {
 		return err
 	}
-	if s.order.Point.Target == "takeover" {
-		err = s.takeover(ctx, at)
-	} else {
-		err = s.insist(ctx, at)
+	switch {
+	case s.order.Point.Target == "takeover":
+		err = s.takeover(ctx, o.at)
+	case s.scenario.During != "":
+		err = s.during(ctx, o)
+	default:
+		err = s.insist(ctx, o)
 	}
 	if err != nil {
 		return err
@@ -164,13 +178,14 @@ func (s *site) disturb(ctx context.Context) error {
 	return err
 }
 
-// insist gives the command until it succeeds; at is the moment at which the
-// first one is killed.
-func (s *site) insist(ctx context.Context, at int64) error {
+// insist gives the command until it succeeds; the first one is killed as o
+// says.
+func (s *site) insist(ctx context.Context, o order) error {
 	var failed error
 	for s.result.Tries = 1; s.result.Tries <= tries; s.result.Tries++ {
-		failed = s.command(ctx, s.scenario.Verb, at)
-		at = 0
+		failed = s.command(ctx, o)
+		o = order{verb: s.scenario.Verb}
+		s.gave = true
 		again, err := s.rebooted(ctx)
 		if err != nil {
 			return err
@@ -210,62 +225,37 @@ func (s *site) rebooted(ctx context.Context) (again bool, err error) {
 	return again, nil
 }
 
-// arm prepares the fault; the moment is the controller's.
-func (s *site) arm(before map[string]uint64) (moment int64, err error) {
+// arm prepares the fault, and says how the command is given.
+func (s *site) arm(before map[string]uint64) (order, error) {
 	p := s.order.Point
+	o := order{verb: s.scenario.Verb}
 	if p.Target == "controller" || p.Target == "takeover" {
+		var ok bool
+		if o.nth, o.change, o.torn, ok = changePoint(p.Fault); ok {
+			return o, nil
+		}
 		_, n, _ := strings.Cut(p.Fault, ":")
-		return strconv.ParseInt(n, 10, 64)
+		var err error
+		o.at, err = strconv.ParseInt(n, 10, 64)
+		return o, err
 	}
+	o.count = p.Target == ""
 	for _, h := range s.nodes {
 		if h.short != p.Target {
 			continue
 		}
 		f := strings.Split(p.Fault, ":")
 		if len(f) < 2 {
-			return 0, fmt.Errorf("%q is no fault", p.Fault)
+			return o, fmt.Errorf("%q is no fault", p.Fault)
 		}
 		n, err := strconv.ParseUint(f[1], 10, 64)
 		if err != nil {
-			return 0, err
+			return o, err
 		}
 		f[1] = strconv.FormatUint(before[h.short]+n, 10)
-		return 0, h.arm(strings.Join(f, ":"), p.Power)
+		return o, h.arm(strings.Join(f, ":"), p.Power)
 	}
-	return 0, nil
-}
-
-// command gives a command once.
-func (s *site) command(ctx context.Context, verb string, at int64) error {
-	ctx, cancel := context.WithTimeout(ctx, tryLimit)
-	defer cancel()
-	cmd := s.controller(ctx, verb, at, syscall.SIGKILL)
-	var out bytes.Buffer
-	cmd.Stdout = &out
-	fmt.Fprintf(&s.said, "--- icm %s\n", verb)
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && at != 0 && exit.Sys().(syscall.WaitStatus).Signaled() {
-		s.result.Fired = true
-	}
-	if err != nil {
-		lines := strings.Split(strings.TrimSpace(s.said.String()), "\n")
-		return fmt.Errorf("icm %s: %w: %s", verb, err, lines[len(lines)-1])
-	}
-	var res controllerResult
-	if err := json.Unmarshal(out.Bytes(), &res); err != nil {
-		return err
-	}
-	s.result.Moments = res.Moments
-	return nil
-}
-
-func (s *site) controller(ctx context.Context, verb string, at int64, sig syscall.Signal) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "/proc/self/exe")
-	cmd.Env = roleEnv("controller", controllerOrder{Dir: filepath.Join(s.here, "site"), Here: s.here, Verb: verb, Kit: s.scenario.Kit, At: at, Signal: sig})
-	cmd.Stderr = &s.said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	return cmd
+	return o, nil
 }
 
 // machine is a node as its site sees it.
@@ -430,6 +420,16 @@ func (h *machine) ready(ctx context.Context) error {
 			return fmt.Errorf("%s does not come up: %w", h.short, err)
 		}
 	}
+}
+
+// serving waits until the instances that came up with the node let sessions in.
+func (h *machine) serving(ctx context.Context) error {
+	list, err := h.ask(ctx, request{Verb: "run", Argv: []string{"/usr/bin/iris", "qlist"}})
+	if err != nil || !strings.Contains(list.Out, "running") {
+		return nil // without instances there is no command
+	}
+	_, err = h.session(ctx, "write 1")
+	return err
 }
 
 func (h *machine) agentAnswers() error {

@@ -21,7 +21,7 @@ import (
 // then lets the first one go on: it must change nothing any more.
 func (s *site) takeover(ctx context.Context, at int64) error {
 	var said bytes.Buffer
-	first := s.controller(ctx, s.scenario.Verb, at, syscall.SIGSTOP)
+	first := s.controller(ctx, controllerOrder{Verb: s.scenario.Verb, At: at, Signal: syscall.SIGSTOP})
 	first.Stderr = &said
 	if err := first.Start(); err != nil {
 		return err
@@ -35,7 +35,7 @@ func (s *site) takeover(ctx context.Context, at int64) error {
 	if err := s.unlock(); err != nil {
 		return err
 	}
-	if err := s.insist(ctx, 0); err != nil {
+	if err := s.insist(ctx, order{verb: s.scenario.Verb}); err != nil {
 		return err
 	}
 	before, err := s.records()
