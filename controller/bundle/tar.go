@@ -144,6 +144,9 @@ func (m *members) head() (signature, manifest []byte, err error) {
 		into  *[]byte
 	}{{memberSignature, maxSignature, &signature}, {memberManifest, maxManifest, &manifest}} {
 		name, size, err := m.next()
+		if err != nil && m.end == 0 {
+			return nil, nil, hint.New(errors.New("this is no bundle, or only the beginning of one"), "icm bundle build makes bundles")
+		}
 		if err != nil {
 			return nil, nil, err
 		}

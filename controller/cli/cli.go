@@ -31,6 +31,7 @@ func commands() []command {
 		checkCommand, planCommand, installCommand, uninstallCommand, upgradeCommand,
 		psCommand, startCommand, stopCommand, sessionCommand, sqlCommand,
 		sshCommand, scpCommand,
+		bundleCommand,
 		operationsCommand, tasksCommand, holdCommand, resumeCommand, undoCommand, unlockCommand, recoverCommand,
 		keygenCommand,
 		versionCommand, completionCommand(), helpCommand(),

@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -30,7 +32,7 @@ fish: icm completion fish > ~/.config/fish/completions/icm.fish`,
 }
 
 // fileOptions are completed with file names.
-const fileOptions = "-definitions|-defaults|-instances|-stateDir|-localPath|-localFile|-iscPasswordFile|-key|-kit"
+const fileOptions = "-definitions|-defaults|-instances|-stateDir|-localPath|-localFile|-iscPasswordFile|-key|-kit|-bundle|-base|-o|-pubkey|-store|-bin|-to"
 
 func optionNames(c command) []string {
 	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
@@ -53,6 +55,8 @@ func operandWords(c command) string {
 	switch c.name {
 	case "plan":
 		return "provision install upgrade uninstall start stop"
+	case "bundle":
+		return strings.Join(slices.Sorted(maps.Keys(bundleVerbs)), " ")
 	case "completion":
 		return "bash zsh fish"
 	case "help":

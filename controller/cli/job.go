@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 
+	"icm/controller/bundle"
 	"icm/controller/deploy"
 	"icm/internal/hint"
 	"icm/internal/secret"
@@ -15,6 +16,8 @@ import (
 func (o *common) work(ctx context.Context, env *Env, verb string, f func(ctx context.Context, job *deploy.Job, con *console) error) error {
 	con := newConsole(env, o)
 	defer con.close()
+	o.kits = &bundle.Kits{Store: o.storeOptions.open(env), AllowOlder: o.allowOlder}
+	defer o.kits.Close() //nolint:errcheck // nothing was written to it
 	job, err := o.job(ctx, env, con, verb)
 	if err == nil {
 		err = f(ctx, job, con)
@@ -57,6 +60,7 @@ func (o *common) job(ctx context.Context, env *Env, con *console, verb string) (
 		World: env.World(con), Files: files, Dir: env.Dir,
 		Fields: o.fields.values, Select: o.sel, Parallel: o.parallel,
 		Verb: verb, Argv: env.Argv, Password: password,
+		Bundle: absolute(env, o.bundle), Kits: o.kits,
 		AskPassword: func() (secret.Secret, bool, error) { return askPassword(ctx, env) },
 		Confirm:     func(what string) error { return confirm(ctx, env, what, o.force) },
 	}, nil

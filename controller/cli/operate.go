@@ -142,6 +142,8 @@ func (o *common) kitOptions(fs *flag.FlagSet) {
 	fs.Func("kit", "a kit on this machine, as a `file`: icm brings it to the nodes itself", func(file string) error {
 		return o.fields.set("KitURL", kitname.Local+file)
 	})
+	fs.StringVar(&o.bundle, "bundle", "", "take the kit from this bundle `file`: icm brings it to the nodes itself")
+	o.storeOptions.register(fs)
 }
 
 var planCommand = command{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"icm/controller/bundle"
 	"icm/controller/deploy"
 	"icm/controller/spec"
 )
@@ -19,6 +20,10 @@ type common struct {
 	json     jsonFlag
 	fields   fieldFlags
 	password passwordOptions
+	// Where kits come from that icm brings itself.
+	storeOptions
+	bundle string
+	kits   *bundle.Kits
 }
 
 // register adds what every command that reads the deployment takes.
