@@ -7,6 +7,7 @@ import (
 	"icm/agent/engine"
 	"icm/agent/host"
 	"icm/agent/iris"
+	"icm/agent/monitor"
 	"icm/agent/server"
 	"icm/agent/tasks"
 	"icm/internal/kind"
@@ -30,7 +31,7 @@ func kinds(home string) map[string]engine.Kind {
 }
 
 // node is everything this agent can tell.
-func node(home string) server.Node {
+func node(home string, mon *monitor.Monitor) server.Node {
 	instances := iris.New(root, home)
 	return server.Node{
 		Facts: func(ctx context.Context) (wire.Facts, error) {
@@ -46,5 +47,7 @@ func node(home string) server.Node {
 		},
 		Instances: instances.List,
 		Session:   instances.Session,
+		Health:    mon.Health,
+		Looked:    mon.Settled,
 	}
 }

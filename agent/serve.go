@@ -11,6 +11,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"icm/agent/engine"
+	"icm/agent/iris"
+	"icm/agent/monitor"
 	"icm/agent/server"
 	"icm/internal/wire"
 )
@@ -60,9 +62,11 @@ func serveWith(ctx context.Context, w world, eng *engine.Engine, log *slog.Logge
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	srv := &server.Server{Build: build, Engine: eng, Node: node(w.home()), Log: log, Group: group}
+	mon := monitor.New(root, w.home(), eng, iris.New(root, w.home()), log)
+	srv := &server.Server{Build: build, Engine: eng, Node: node(w.home(), mon), Log: log, Group: group}
 	parts := []func(context.Context) error{
 		eng.Run,
+		mon.Run,
 		func(ctx context.Context) error { return srv.Serve(ctx, listener) },
 		func(ctx context.Context) error { return watchdog(ctx, w.socket(), eng, log) },
 	}

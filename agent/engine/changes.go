@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"icm/internal/wire"
 )
@@ -70,4 +71,36 @@ func (e *Engine) Busy() string {
 func ReadJournal(dir string, fn func(wire.Event) error) error {
 	_, err := scanFile(JournalPath(dir), -1, func(rec record, _ int64) error { return fn(rec.Event) })
 	return err
+}
+
+// errBegun is why a context of WhileIdle ends.
+var errBegun = errors.New("a change has begun")
+
+// WhileIdle is a context that ends when a change begins, for looks that must
+// not be in its way. idle is false while a change has not ended; ctx is
+// cancelled then. stop must be called.
+func (e *Engine) WhileIdle(ctx context.Context) (_ context.Context, stop func(), idle bool) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	busy := func() (<-chan struct{}, bool) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return e.changed, e.state.open() != nil
+	}
+	changed, open := busy()
+	if open {
+		cancel(errBegun)
+		return ctx, func() {}, false
+	}
+	go func() {
+		for !open {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+			changed, open = busy()
+		}
+		cancel(errBegun)
+	}()
+	return ctx, func() { cancel(nil) }, true
 }

@@ -17,16 +17,9 @@ type Listener struct {
 
 // Listeners returns who listens on these ports, from /proc below root.
 func Listeners(root string, ports []int) (map[int]Listener, error) {
-	inodes := map[string]int{} // socket inode → port
-	for _, table := range []string{"proc/net/tcp", "proc/net/tcp6"} {
-		data, err := os.ReadFile(filepath.Join(root, table))
-		if err != nil {
-			if table == "proc/net/tcp6" {
-				continue // IPv6 is off
-			}
-			return nil, fmt.Errorf("cannot list ports: %v", err)
-		}
-		listening(string(data), inodes)
+	inodes, err := listeners(root)
+	if err != nil {
+		return nil, err
 	}
 	wanted, held := map[string]int{}, map[int]Listener{}
 	for _, port := range ports {
@@ -41,6 +34,22 @@ func Listeners(root string, ports []int) (map[int]Listener, error) {
 		findHolders(root, wanted, held)
 	}
 	return held, nil
+}
+
+// listeners are the sockets that listen, by inode, with their ports.
+func listeners(root string) (map[string]int, error) {
+	inodes := map[string]int{}
+	for _, table := range []string{"proc/net/tcp", "proc/net/tcp6"} {
+		data, err := os.ReadFile(filepath.Join(root, table))
+		if err != nil {
+			if table == "proc/net/tcp6" {
+				continue // IPv6 is off
+			}
+			return nil, fmt.Errorf("cannot list ports: %v", err)
+		}
+		listening(string(data), inodes)
+	}
+	return inodes, nil
 }
 
 // listening adds the lines of /proc/net/tcp that are in state LISTEN.
@@ -74,4 +83,18 @@ func findHolders(root string, wanted map[string]int, held map[int]Listener) {
 			}
 		}
 	}
+}
+
+// Listening returns the TCP ports on which somebody listens, from /proc below
+// root.
+func Listening(root string) (map[int]bool, error) {
+	inodes, err := listeners(root)
+	if err != nil {
+		return nil, err
+	}
+	ports := map[int]bool{}
+	for _, port := range inodes {
+		ports[port] = true
+	}
+	return ports, nil
 }

@@ -30,6 +30,9 @@ func (s *Server) handlers() map[string]wire.Handler {
 	if s.Node.Session != nil {
 		h[wire.MethodSession] = handle(s.Node.Session)
 	}
+	if s.Node.Health != nil {
+		h[wire.MethodHealth] = handle(s.Node.Health)
+	}
 	return h
 }
 
@@ -64,6 +67,9 @@ func (s *Server) instances(ctx context.Context, _ wire.InstancesRequest) (wire.I
 
 func (s *Server) look(ctx context.Context, req wire.LookRequest) (wire.LookReply, error) {
 	looks, err := s.Engine.Look(ctx, req.Tasks)
+	if err == nil && s.Node.Looked != nil {
+		s.Node.Looked(req.Tasks, looks)
+	}
 	return wire.LookReply{Looks: looks}, err
 }
 

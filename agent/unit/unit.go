@@ -156,3 +156,16 @@ func isNoSuchUnit(err error) bool {
 	}
 	return strings.HasSuffix(e.Name, ".NoSuchUnit") || strings.HasSuffix(e.Name, ".FileNotFound")
 }
+
+// Failed lists the units that have failed.
+func (m *Manager) Failed(ctx context.Context) ([]string, error) {
+	var names []string
+	err := m.call(ctx, "ask which units have failed", func(ctx context.Context, c *dbus.Conn) error {
+		list, err := c.ListUnitsFilteredContext(ctx, []string{"failed"})
+		for _, u := range list {
+			names = append(names, u.Name)
+		}
+		return err
+	})
+	return names, err
+}

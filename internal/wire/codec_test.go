@@ -39,6 +39,7 @@ func golden() map[string]any {
 	facts := Facts{Build: "b", Deployment: "d", NodeID: "n", Hostname: "h", OS: OSRelease{ID: "debian", Like: []string{"x"}, Version: "12", Name: "Debian"},
 		Kernel: "6", Arch: "amd64", CPUs: 2, Memory: 1 << 33, Time: at, BootID: "b", Addresses: []string{"10.0.0.1"},
 		Platforms: []string{"lnxrh8x64"}, Instances: []Instance{inst}, Busy: "c1", Membership: &member}
+	ails := HealthFinding{Check: "space", Severity: SeverityWarn, Text: "t", Since: at, Until: at, Hint: "h"}
 	check := CheckRequest{Now: at, Ports: []PortNeed{{Port: 1972, For: "superserver"}}, Space: []SpaceNeed{{Path: "/iris", Bytes: 5, For: "kit"}},
 		Memory: 1, KitName: "k", KitURL: "u", Commands: []string{"tar"}, Reach: []string{"h:1"}, Instance: "IRIS", InstallDir: "/i", KitLogin: true, KitSize: 6, KitSHA256: "s", AgentPort: 2188, Apache: true}
 	return map[string]any{
@@ -54,6 +55,8 @@ func golden() map[string]any {
 		"abort_request": AbortRequest{Fence: fence, Change: "c1"}, "abort_reply": AbortReply{Status: StatusUndoing},
 		"remember_request": RememberRequest{Fence: fence, Membership: member}, "remember_reply": RememberReply{},
 		"release_request": ReleaseRequest{Fence: fence}, "release_reply": ReleaseReply{},
+		"health_request":    HealthRequest{MaxAge: 5, Seen: true, Past: true},
+		"health_reply":      HealthReply{Now: at, At: at, Busy: "c1", Findings: []HealthFinding{ails}, Past: []HealthFinding{ails}},
 		"instances_request": InstancesRequest{}, "instances_reply": InstancesReply{Instances: []Instance{inst}},
 		"session_request": SessionRequest{Instance: "IRIS", Namespace: "USER", Language: "sql", Code: "select 1", User: "u", Password: "p", Limit: 5},
 		"session_reply":   SessionReply{Out: "o", Err: "e", Exit: 1, Failed: true},
