@@ -25,6 +25,8 @@ import (
 var endless = map[string]string{
 	"controller/remote/conn.go keepAlive": "is no wait: it watches a connection as long as there is one",
 	"agent/serve.go watchdog":             "is no wait: it tells systemd that the agent lives, until the agent stops",
+	"agent/monitor/monitor.go Run":        "is no wait: it watches the node as long as the agent lives",
+	"controller/cli/watch.go watch":       "is no wait: it shows what there is until somebody has seen enough",
 	"agent/kitfile/fetch.go follow":       "is no wait: it tells how far a download is, whose command has the deadline",
 	"agent/unit/job.go await":             "systemd ends every job; its callers bound the ctx",
 }

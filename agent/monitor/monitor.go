@@ -162,7 +162,8 @@ func (m *Monitor) look(ctx context.Context) {
 	m.mem = v.mem
 }
 
-// Usage is how full a file system is, in bytes and in files.
+// Usage is how full a file system is, in bytes and in files. What only root may
+// use, or a quota keeps back, is in neither size nor free, as df has it.
 type Usage struct {
 	Size, Free         int64
 	Inodes, InodesFree int64
@@ -174,7 +175,7 @@ func usageOf(path string) (Usage, error) {
 		return Usage{}, err
 	}
 	return Usage{
-		Size: int64(st.Blocks) * st.Bsize, Free: int64(st.Bavail) * st.Bsize,
+		Size: int64(st.Blocks-st.Bfree+st.Bavail) * st.Bsize, Free: int64(st.Bavail) * st.Bsize,
 		Inodes: int64(st.Files), InodesFree: int64(st.Ffree),
 	}, nil
 }

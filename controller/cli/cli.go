@@ -29,7 +29,7 @@ func commands() []command {
 	return []command{
 		provisionCommand, inventoryCommand, unprovisionCommand,
 		checkCommand, planCommand, installCommand, uninstallCommand, upgradeCommand,
-		psCommand, startCommand, stopCommand, sessionCommand, sqlCommand,
+		psCommand, healthCommand, startCommand, stopCommand, sessionCommand, sqlCommand,
 		sshCommand, scpCommand,
 		bundleCommand,
 		operationsCommand, tasksCommand, holdCommand, resumeCommand, undoCommand, unlockCommand, recoverCommand,

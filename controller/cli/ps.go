@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"flag"
+	"slices"
+	"strings"
 
 	"icm/controller/deploy"
 )
@@ -14,24 +17,50 @@ var psCommand = command{
 	setup: func(fs *flag.FlagSet) runFunc {
 		var o common
 		var container string
+		var w watching
 		o.register(fs)
 		o.selectors(fs)
+		w.register(fs)
 		fs.StringVar(&container, "container", "", "accepted for old scripts; kits have no containers, so this `name` is not looked at")
 		return func(ctx context.Context, env *Env, _ []string) error {
 			return o.work(ctx, env, "ps", func(ctx context.Context, job *deploy.Job, con *console) error {
-				rows, err := job.PS(ctx)
+				nodes := job.Watch()
+				defer nodes.Close()
+				if w.on {
+					return w.watch(ctx, env, con, watchPS(env, &o, nodes))
+				}
+				rows, err := nodes.PS(ctx)
 				if err != nil {
 					return err
 				}
-				printPS(con, rows)
+				con.table(psCells(rows))
 				return o.json.write(env, rows)
 			})
 		}
 	},
 }
 
-func printPS(con *console, rows []deploy.PSRow) {
-	header := []string{"Machine", "IP Address", "Instance", "Kit", "Status", "Health"}
+// watchPS is one look of `icm ps -watch`.
+func watchPS(env *Env, o *common, nodes *deploy.Watch) func(context.Context) (view, error) {
+	var n news
+	return func(ctx context.Context) (view, error) {
+		rows, err := nodes.PS(ctx)
+		if err != nil {
+			return view{}, err
+		}
+		header, cells := psCells(rows)
+		now := make([]string, len(cells))
+		for i, c := range cells {
+			now[i] = strings.Join(slices.DeleteFunc(slices.Clone(c), func(s string) bool { return s == "" }), " ")
+		}
+		come, _ := n.of(now)
+		s := view{lines: stamped("", come), table: func(b *bytes.Buffer) { table(b, header, cells) }}
+		return s, o.json.write(env, rows)
+	}
+}
+
+func psCells(rows []deploy.PSRow) (header []string, cells [][]string) {
+	header = []string{"Machine", "IP Address", "Instance", "Kit", "Status", "Health"}
 	mirror := false
 	for _, r := range rows {
 		mirror = mirror || r.MirrorStatus != ""
@@ -39,12 +68,12 @@ func printPS(con *console, rows []deploy.PSRow) {
 	if mirror {
 		header = append(header, "Mirror")
 	}
-	cells := make([][]string, len(rows))
+	cells = make([][]string, len(rows))
 	for i, r := range rows {
 		cells[i] = []string{r.MachineName, r.IPAddress, r.ISCInstance, r.Kit, r.Status, r.Health}
 		if mirror {
 			cells[i] = append(cells[i], r.MirrorStatus)
 		}
 	}
-	con.table(header, cells)
+	return header, cells
 }

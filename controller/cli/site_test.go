@@ -69,14 +69,20 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-func (u *user) types(ctx context.Context, args ...string) (status int, out, errs string) {
-	var o, e buffer
-	env := &Env{
-		In: strings.NewReader(u.in), Out: &o, Err: &e, Dir: u.site.Dir, Build: "1.2.3",
+// environment is the world as the user's commands see it.
+func (u *user) environment() *Env {
+	return &Env{
+		In: strings.NewReader(u.in), Out: &buffer{}, Err: &buffer{}, Dir: u.site.Dir, Build: "1.2.3",
 		Getenv: func(name string) string { return u.env[name] },
 		World:  func(r deploy.Reporter) deploy.World { return u.site.World(r) },
 		Prompt: u.prompt,
 	}
+}
+
+func (u *user) types(ctx context.Context, args ...string) (status int, out, errs string) {
+	var o, e buffer
+	env := u.environment()
+	env.Out, env.Err = &o, &e
 	status = Main(ctx, env, args)
 	return status, o.String(), e.String()
 }

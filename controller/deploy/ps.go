@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
+	"sync"
 
 	"icm/controller/remote"
-	"icm/controller/spec"
 	"icm/controller/state"
 	"icm/internal/wire"
 )
-
-// psLimit bounds how long a node may take to answer `icm ps`.
-const psLimit = 20 * time.Second
 
 // PSRow is a line of `icm ps`, and an element of its JSON form.
 type PSRow struct {
@@ -40,51 +36,53 @@ const (
 // PS asks every selected node for its instances. A node that does not answer
 // is a row, not an error.
 func (j *Job) PS(ctx context.Context) ([]PSRow, error) {
-	p, err := j.instances()
-	if err != nil {
-		return nil, err
-	}
-	nodes := p.real()
-	rows := make([][]PSRow, len(nodes))
-	_ = forEach(ctx, machineNames(nodes), j.Parallel, func(ctx context.Context, i int, _ string) error {
-		ctx, cancel := context.WithTimeout(ctx, psLimit)
-		defer cancel()
-		rows[i] = j.psNode(ctx, nodes[i], p.dir)
-		return nil
+	w := j.Watch()
+	defer w.Close()
+	return w.PS(ctx)
+}
+
+// PS asks every selected node for its instances, again.
+func (w *Watch) PS(ctx context.Context) ([]PSRow, error) {
+	var mu sync.Mutex
+	rows := map[string][]PSRow{}
+	p, err := w.each(ctx, answerLimit, func(ctx context.Context, _ int, n state.Instance, node Node, err error) error {
+		list, err := w.job.psNode(ctx, n, node, err)
+		mu.Lock()
+		defer mu.Unlock()
+		rows[n.MachineName] = list
+		return err
 	})
-	if err := context.Cause(ctx); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	var out []PSRow
-	for _, r := range rows {
-		out = append(out, r...)
+	for _, n := range p.real() {
+		out = append(out, rows[n.MachineName]...)
 	}
-	return out, j.tellDebts(p.dir)
+	return out, w.job.tellDebts(p.dir)
 }
 
-func (j *Job) psNode(ctx context.Context, n state.Instance, dir *state.Dir) []PSRow {
+// psNode is what a node says. The error ends its connection.
+func (j *Job) psNode(ctx context.Context, n state.Instance, node Node, err error) ([]PSRow, error) {
 	row := PSRow{MachineName: n.MachineName, Role: n.Role, IPAddress: n.IPAddress, DNSName: n.DNSName}
-	with := func(status string) []PSRow { row.Status = status; return []PSRow{row} }
-	a, err := j.address(n, dir)
-	if err != nil {
-		return with(statusUnreachable)
+	with := func(status string, err error) ([]PSRow, error) {
+		row.Status = status
+		return []PSRow{row}, err
 	}
-	node, err := j.World.Connect(ctx, a)
 	switch {
 	case errors.Is(err, remote.ErrUnfit), errors.Is(err, remote.ErrNoSudo):
-		return with(statusNoAgent)
+		return with(statusNoAgent, err)
 	case err != nil:
 		j.World.Report.Report(Event{Kind: Recorded, Subject: n.MachineName, Text: err.Error()})
-		return with(statusUnreachable)
+		return with(statusUnreachable, err)
 	}
-	defer node.Close()
 	var reply wire.InstancesReply
 	if err := node.Call(ctx, wire.MethodInstances, wire.InstancesRequest{}, &reply); err != nil {
 		j.World.Report.Report(Event{Kind: Recorded, Subject: n.MachineName, Text: err.Error()})
-		return with(statusUnreachable)
+		return with(statusUnreachable, err)
 	}
 	if len(reply.Instances) == 0 {
-		return with(absence(ctx, node, spec.MakeFields(n.Fields)))
+		return with(absence(ctx, node), nil)
 	}
 	var out []PSRow
 	for _, inst := range reply.Instances {
@@ -93,12 +91,12 @@ func (j *Job) psNode(ctx context.Context, n state.Instance, dir *state.Dir) []PS
 		r.MirrorStatus = strings.ToUpper(inst.MirrorStatus)
 		out = append(out, r)
 	}
-	return out
+	return out, nil
 }
 
 // absence says why a node has no instance: nothing was asked of it, something
 // is at work, or something stopped half way.
-func absence(ctx context.Context, node Node, _ spec.Fields) string {
+func absence(ctx context.Context, node Node) string {
 	var reply wire.ChangesReply
 	if err := node.Call(ctx, wire.MethodChanges, wire.ChangesRequest{}, &reply); err != nil || len(reply.Changes) == 0 {
 		return statusNotInstalled

@@ -2,10 +2,6 @@ package wire
 
 import "time"
 
-// MethodHealth asks what ails the node. It changes nothing there.
-// HealthRequest → HealthReply.
-const MethodHealth = "health"
-
 // HealthRequest asks what ails a node.
 type HealthRequest struct {
 	// MaxAge is how old the answer may be, in seconds: when the agent looked

@@ -30,6 +30,8 @@ const (
 	MethodInstances = "instances"
 	// MethodSession runs ObjectScript or SQL in an instance. SessionRequest → SessionReply.
 	MethodSession = "session"
+	// MethodHealth asks what ails the node. HealthRequest → HealthReply.
+	MethodHealth = "health"
 	// MethodRemember hands over what the node is to keep of its deployment.
 	// RememberRequest → RememberReply.
 	MethodRemember = "remember"

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"icm/internal/wire"
 )
@@ -31,6 +32,9 @@ type Machine struct {
 	gates    map[string]chan struct{} // kind → its do waits until this is closed
 	entered  map[string]chan struct{} // kind → closed when its do has begun to wait
 	findings []wire.Finding
+	ails     []wire.HealthFinding
+	clock    time.Duration // how far its clock is off
+	asked    []wire.HealthRequest
 }
 
 // NewMachine makes a bare machine.
@@ -50,6 +54,26 @@ func (m *Machine) Refuse(kind, why string) { m.set(func() { m.refuse[kind] = why
 
 // Find makes preflight checks find these.
 func (m *Machine) Find(f ...wire.Finding) { m.set(func() { m.findings = f }) }
+
+// Ail makes the node find these when it looks at itself.
+func (m *Machine) Ail(f ...wire.HealthFinding) { m.set(func() { m.ails = f }) }
+
+// SetClock puts the node's clock off.
+func (m *Machine) SetClock(off time.Duration) { m.set(func() { m.clock = off }) }
+
+// Asked are the questions about its health that the node was asked.
+func (m *Machine) Asked() (list []wire.HealthRequest) {
+	m.set(func() { list = slices.Clone(m.asked) })
+	return list
+}
+
+func (m *Machine) health(_ context.Context, req wire.HealthRequest) (wire.HealthReply, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked = append(m.asked, req)
+	now := time.Now().Add(m.clock)
+	return wire.HealthReply{Now: now, At: now, Findings: slices.Clone(m.ails)}, nil
+}
 
 // Hold makes tasks of a kind wait until open is called. held is closed when
 // one waits.
