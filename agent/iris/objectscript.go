@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"icm/internal/wire"
@@ -147,34 +146,4 @@ func (n *Node) OSAuthWorks(ctx context.Context, in wire.Instance) (bool, error) 
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// mirrorLag writes how far the member is behind: of its journal, then of its
-// databases.
-const mirrorLag = `set icm=$SYSTEM.Mirror.GetMemberStatus() write $listget(icm,2)_"^"_$listget(icm,3)`
-
-// caughtUp are the words of a member that is not behind, or that IRIS does not
-// reckon.
-var caughtUp = []string{"", "caught up", "active", "normal", "n/a", "-", "none", "0"}
-
-// MirrorLag says how far a mirror member is behind, in the words of IRIS, and ""
-// when it is not. An instance that asks for a password says nothing.
-func (n *Node) MirrorLag(ctx context.Context, in wire.Instance) (string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, queryLimit, fmt.Errorf("no answer within %s", queryLimit))
-	defer cancel()
-	said, err := n.Value(ctx, in, "ask how far "+in.Name+" is behind", mirrorLag)
-	if errors.Is(err, ErrLogin) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	journal, databases, _ := strings.Cut(said, "^")
-	var behind []string
-	for _, part := range []struct{ what, said string }{{"journal", journal}, {"databases", databases}} {
-		if w := strings.TrimSpace(part.said); !slices.Contains(caughtUp, strings.ToLower(w)) {
-			behind = append(behind, part.what+" "+w)
-		}
-	}
-	return strings.Join(behind, ", "), nil
 }

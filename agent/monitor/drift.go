@@ -31,6 +31,8 @@ var driftKinds = map[string]string{
 	kind.IRISLicense:   CheckDrift,
 	kind.IRISNamespace: CheckDrift,
 	kind.ECPConnect:    CheckDrift,
+	kind.AgentRun:      CheckDrift,
+	kind.TLSInstall:    CheckDrift,
 }
 
 // checkDrift asks each kind, by its own look, whether what it set is so still.

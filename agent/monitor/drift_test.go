@@ -104,6 +104,22 @@ func TestWhatIsNotAsItsKindSetItIsFoundByTheKindsOwnLook(t *testing.T) {
 	w.wants()
 }
 
+func TestWhatWasAsWantedBeforeIcmCameHasToStaySo(t *testing.T) {
+	w := newWorked(t)
+	w.write(swappiness, "5\n")
+	wanted := task(t, kind.KernelSet, kind.Kernel{Sysctl: map[string]string{"vm.swappiness": "5"}})
+	w.write("etc/sysctl.d/90-icm.conf", "# Written by icm-agent. Changes are lost when icm runs again.\nvm.swappiness = 5\n")
+	w.look(wanted)
+	w.wants() // it belongs to no deployment yet
+	if _, err := w.eng.Announce(t.Context(), wire.AnnounceRequest{Fence: ourFence, Operation: "1", Plan: "p"}); err != nil {
+		t.Fatal(err)
+	}
+	w.look(wanted)
+	w.wants()
+	w.write(swappiness, "60\n")
+	w.wants("kernel warn vm.swappiness is 60, set was 5")
+}
+
 func TestWhatAnUndoneChangeSetIsNotMissed(t *testing.T) {
 	w := newWorked(t)
 	w.write(swappiness, "60\n")

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -138,12 +139,13 @@ func checkLag(ctx context.Context, v *view) error {
 		if in.MirrorType == "" || strings.EqualFold(in.MirrorType, "Not Member") || !iris.Running(in) || strings.EqualFold(in.MirrorStatus, "Primary") {
 			continue
 		}
-		lag, err := v.IRIS.MirrorLag(ctx, in)
-		if err != nil {
+		s, err := v.IRIS.MirrorState(ctx, in)
+		switch {
+		case errors.Is(err, iris.ErrLogin):
+		case err != nil:
 			return err
-		}
-		if lag != "" {
-			v.add(CheckLag, in.Name, wire.SeverityWarn, in.Name+" is behind in its mirror: "+lag)
+		case !s.CaughtUp && s.Transfer+s.Dejournal != "":
+			v.add(CheckLag, in.Name, wire.SeverityWarn, fmt.Sprintf("%s is behind in its mirror: transfer %q, dejournaling %q", in.Name, s.Transfer, s.Dejournal))
 		}
 	}
 	return nil

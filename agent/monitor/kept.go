@@ -59,12 +59,11 @@ func (mem *memory) take(c wire.ChangeState) {
 }
 
 // settled takes over a task that was looked at and is as it should be: its
-// arguments are what counts from now on. Only what is kept already is replaced.
+// arguments are what counts from now on, also where the node was so before
+// icm came.
 func (mem *memory) settled(t wire.Task) {
-	key, instance := subject(t)
-	old, there := mem.Kept[key]
-	if key != "" && there && old.Task.Kind == t.Kind {
-		mem.Kept[key] = kept{Task: t, Instance: instance, Change: old.Change}
+	if key, instance := subject(t); mem.Deployment != "" && driftKinds[t.Kind] != "" {
+		mem.Kept[key] = kept{Task: t, Instance: instance, Change: mem.Kept[key].Change}
 	}
 }
 
@@ -73,12 +72,15 @@ func (mem *memory) keepTask(t wire.Task, change string) {
 	case kind.IRISRemove:
 		_, instance := subject(t)
 		maps.DeleteFunc(mem.Kept, func(_ string, k kept) bool {
-			return k.Instance != "" && strings.EqualFold(k.Instance, instance) || k.Task.Kind == kind.DirEnsure
+			return k.Instance != "" && strings.EqualFold(k.Instance, instance) || k.Task.Kind == kind.DirEnsure || k.Task.Kind == kind.TLSInstall
 		})
 		return
 	case kind.VolumeRelease:
 		key, _ := subject(t)
 		delete(mem.Kept, key)
+		return
+	case kind.AgentRemove:
+		delete(mem.Kept, kind.AgentRun)
 		return
 	case kind.NodeRestore:
 		var a kind.Restore
@@ -106,7 +108,7 @@ func subject(t wire.Task) (key, instance string) {
 		return "volume " + a.Purpose, ""
 	case kind.DirEnsure:
 		return "dir " + a.Path, ""
-	case kind.SSHHarden, kind.AccountEnsure, kind.KernelSet:
+	case kind.SSHHarden, kind.AccountEnsure, kind.KernelSet, kind.AgentRun, kind.TLSInstall:
 		return t.Kind, ""
 	case kind.IRISUnit: // the instance's own fields stand beside the others
 		instance = a.Name
@@ -141,7 +143,7 @@ func (m *Monitor) Settled(tasks []wire.Task, looks []wire.Look) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i, t := range tasks {
-		if i < len(looks) && looks[i].Satisfied && len(m.pending) < maxPending {
+		if i < len(looks) && looks[i].Satisfied && driftKinds[t.Kind] != "" && len(m.pending) < maxPending {
 			m.pending = append(m.pending, t)
 		}
 	}

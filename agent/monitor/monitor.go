@@ -36,7 +36,7 @@ type Engine interface {
 // Instances is what the monitor asks of IRIS. *iris.Node is one.
 type Instances interface {
 	List(ctx context.Context) ([]wire.Instance, error)
-	MirrorLag(ctx context.Context, in wire.Instance) (string, error)
+	MirrorState(ctx context.Context, in wire.Instance) (wire.MirrorState, error)
 }
 
 // Units is what the monitor asks of systemd. *unit.Manager is one.

@@ -31,7 +31,7 @@ type ward struct {
 	begin     func() // what happens when a round begins
 	instances []wire.Instance
 	listErr   error
-	lag       string
+	lag       wire.MirrorState
 	units     map[string]unit.Status
 	failed    []string
 	usage     map[string]Usage
@@ -111,7 +111,7 @@ func (w *ward) Look(_ context.Context, tasks []wire.Task) ([]wire.Look, error) {
 // IRIS and systemd.
 
 func (w *ward) List(context.Context) ([]wire.Instance, error) { return w.instances, w.listErr }
-func (w *ward) MirrorLag(context.Context, wire.Instance) (string, error) {
+func (w *ward) MirrorState(context.Context, wire.Instance) (wire.MirrorState, error) {
 	return w.lag, nil
 }
 
@@ -244,8 +244,8 @@ func TestEveryCauseIsAFinding(t *testing.T) {
 		{"it is out of the mirror", func(_ *ward, in *wire.Instance) { in.MirrorType, in.MirrorStatus = "Failover", "Down" }, []string{"mirror alert .* is Down"}},
 		{"it is a backup that is behind", func(w *ward, in *wire.Instance) {
 			in.MirrorType, in.MirrorStatus = "Failover", "Backup"
-			w.lag = "journal 12 minutes behind"
-		}, []string{"lag warn IRIS is behind in its mirror: journal 12 minutes behind"}},
+			w.lag = wire.MirrorState{Transfer: "12 minutes behind", Dejournal: "Caught up"}
+		}, []string{`lag warn IRIS is behind in its mirror: transfer "12 minutes behind", dejournaling "Caught up"`}},
 		{"nobody listens on its port", func(_ *ward, in *wire.Instance) { in.SuperServer = "51773,51774" }, []string{"port alert IRIS runs, and nobody listens on its superserver port 51773"}},
 		{"a disk is nearly full", func(w *ward, _ *wire.Instance) { w.usage["/data"] = Usage{Size: 100 << 30, Free: 10 << 30} },
 			[]string{"space warn /data is 90 % full: 10.0 GiB left"}},
