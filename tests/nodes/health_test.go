@@ -91,7 +91,7 @@ func TestWhatAilsANodeIsToldWithWhatHelps(t *testing.T) {
 			"drift warn .*iris-iris.service: TimeoutStopSec=5 is there, set was removed",
 			`drift warn .*globals.* is 0,0,128,0,0,0, set was 0,0,64,0,0,0`,
 			"kernel warn /etc/sysctl.d/90-icm.conf is other settings, set was .*vm.swappiness = 5",
-			"provision warn .*(password|sshd)",
+			"provision warn password login is on, set was off",
 			"provision warn /irissys/data is mounted, but not at every boot",
 		)
 		var hints []string
