@@ -84,7 +84,7 @@ func TestWhatAilsANodeIsToldWithWhatHelps(t *testing.T) {
 			sed -i s/^globals=.*/globals=0,0,128,0,0,0/ /usr/irissys/iris.cpf
 			echo vm.swappiness=60 >>/etc/sysctl.d/90-icm.conf
 			rm -f /etc/ssh/sshd_config.d/00-icm.conf
-			printf 'PasswordAuthentication yes\n' >/etc/ssh/sshd_config.d/50-site.conf
+			printf 'PasswordAuthentication yes\n' >/etc/ssh/sshd_config.d/10-site.conf
 			systemctl reload ssh
 			systemctl disable irissys-data.mount`)
 		found := s.ails(
