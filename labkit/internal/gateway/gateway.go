@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -18,12 +19,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"icm/labkit/internal/control"
 	"icm/labkit/internal/instance"
 )
 
 // Gateway answers the requests of one web server.
 type Gateway struct {
 	path string // of CSP.ini
+	id   string // of this process, for clients that want to notice restarts
 	turn atomic.Uint64
 
 	mu      sync.Mutex
@@ -35,7 +38,7 @@ type Gateway struct {
 
 // New reads CSP.ini in dir. A file that cannot be read is told in pages.
 func New(dir string) *Gateway {
-	g := &Gateway{path: filepath.Join(dir, "CSP.ini"), idle: map[string][]*instance.Server{}, primary: map[string]string{}}
+	g := &Gateway{path: filepath.Join(dir, "CSP.ini"), id: rand.Text(), idle: map[string][]*instance.Server{}, primary: map[string]string{}}
 	g.conf, g.lastErr = load(g.path)
 	return g
 }
@@ -93,7 +96,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, name := range way.servers {
 		reply, err := g.ask(conf, name, p)
 		if err == nil {
-			w.Header().Set("Content-Type", reply.Type)
+			for name, value := range reply.Headers() {
+				w.Header().Set(name, value)
+			}
+			w.Header().Set(control.GatewayHeader, g.id)
 			w.Header().Set("X-Standin-Server", name)
 			w.WriteHeader(reply.Status)
 			io.WriteString(w, reply.Body)

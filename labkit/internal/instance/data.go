@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"icm/labkit/internal/control"
 	"icm/labkit/internal/script"
 	"icm/labkit/internal/store"
 )
@@ -14,7 +15,7 @@ import (
 // database is a database wherever it is.
 type database interface {
 	Get(key string) (string, bool, error)
-	Set(key, value string) error
+	Set(key, value string) (control.Receipt, error)
 	Kill(key string) error
 	Keys(prefix, after string, limit int) ([]string, error)
 	Before(prefix, limit string) (string, bool, error)
@@ -28,8 +29,9 @@ type localDB struct {
 
 func (l localDB) Get(key string) (string, bool, error) { v, ok := l.db.Get(key); return v, ok, nil }
 
-func (l localDB) Set(key, value string) error {
-	return diskError(l.i.set.SetValue(l.db, key, value))
+func (l localDB) Set(key, value string) (control.Receipt, error) {
+	epoch, err := l.i.set.SetValue(l.db, key, value)
+	return l.i.receipt(epoch), diskError(err)
 }
 
 func (l localDB) Kill(key string) error {
@@ -129,9 +131,15 @@ func (i *Instance) Get(ns, key string) (string, bool, error) {
 
 // Set stores a value.
 func (i *Instance) Set(ns, key, value string) error {
+	_, err := i.write(ns, key, value)
+	return err
+}
+
+// write stores a value and says who acknowledged that.
+func (i *Instance) write(ns, key, value string) (control.Receipt, error) {
 	db, err := i.database(ns)
 	if err != nil {
-		return err
+		return control.Receipt{}, err
 	}
 	return db.Set(key, value)
 }

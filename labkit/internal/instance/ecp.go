@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"icm/labkit/internal/control"
 	"icm/labkit/internal/script"
 )
 
@@ -27,6 +28,7 @@ type message struct {
 	Page          *Page // of a gateway
 	Reply         *PageReply
 	Shard         *shardTalk
+	Receipt       control.Receipt // of a write
 }
 
 // link is one connection. One question is open at a time.
@@ -174,9 +176,9 @@ func (r remoteDB) Get(key string) (string, bool, error) {
 	return m.Value, m.Found, err
 }
 
-func (r remoteDB) Set(key, value string) error {
-	_, err := r.ask(message{Op: "set", Key: key, Value: value})
-	return err
+func (r remoteDB) Set(key, value string) (control.Receipt, error) {
+	m, err := r.ask(message{Op: "set", Key: key, Value: value})
+	return m.Receipt, err
 }
 
 func (r remoteDB) Kill(key string) error {
@@ -259,7 +261,7 @@ func (e *ecp) answer(l *link, m message) message {
 	case "get":
 		reply.Value, reply.Found, err = db.Get(m.Key)
 	case "set":
-		err = db.Set(m.Key, m.Value)
+		reply.Receipt, err = db.Set(m.Key, m.Value)
 	case "kill":
 		err = db.Kill(m.Key)
 	case "keys":

@@ -32,6 +32,7 @@ type Instance struct {
 	set       *store.Set
 	license   *license
 	sharding  bool // was enabled when the instance started
+	starts    int  // since it was installed
 	ecp       *ecp
 	mirror    *mirror
 	dial      func(addr string, limit time.Duration) (net.Conn, error)
@@ -139,6 +140,15 @@ func (i *Instance) wijDir() string {
 		return d
 	}
 	return i.mgr() + "/"
+}
+
+// receipt is this instance's name under what it did in a reign.
+func (i *Instance) receipt(epoch store.Epoch) control.Receipt {
+	host := i.get("Startup", "DefaultPortBindAddress")
+	if host == "" {
+		host = hostname()
+	}
+	return control.Receipt{Server: host + "/" + i.reg.Name, Start: i.starts, Epoch: epoch}
 }
 
 func hostname() string {

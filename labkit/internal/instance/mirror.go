@@ -136,6 +136,13 @@ func (m *mirror) setStatus(status string) {
 	m.moved.Broadcast()
 }
 
+// reign is the last one this member knows of.
+func (m *mirror) reign() store.Epoch {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.conf.Epoch
+}
+
 func (m *mirror) isPrimary() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

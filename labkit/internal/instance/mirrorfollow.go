@@ -6,6 +6,7 @@ import (
 	"maps"
 	"time"
 
+	"icm/labkit/internal/control"
 	"icm/labkit/internal/release"
 	"icm/labkit/internal/store"
 )
@@ -180,12 +181,26 @@ func (m *mirror) agree(l *link, dirs map[string]string) error {
 		for name, seq := range reply.Talk.Back {
 			m.i.log.write(1, "Mirror.Event", fmt.Sprintf("Mirror: database %s is rolled back from record %d to %d, which the mirror went on from",
 				name, q.Histories[name].Seq, seq))
-			if err := m.i.set.Rollback(m.i.set.Mounted(dirs[name]), seq); err != nil {
+			if err := m.rollBack(name, dirs[name], seq); err != nil {
 				return err
 			}
 		}
 	}
 	return errors.New("databases do not agree with the primary's after going back")
+}
+
+// rollBack takes back what the mirror went on without. Had this member
+// acknowledged it, then a split brain has cost data: that is written down.
+func (m *mirror) rollBack(name, dir string, seq uint64) error {
+	lost, err := m.i.set.Rollback(m.i.set.Mounted(dir), seq)
+	if err != nil || lost == 0 {
+		return err
+	}
+	m.mu.Lock()
+	loss := control.Loss{Mirror: m.conf.Name, System: m.conf.System, Database: name, Records: lost}
+	m.mu.Unlock()
+	m.i.alert(3, "Mirror.Event", "Mirror: SPLIT BRAIN: "+loss.Describe())
+	return control.Note(m.i.mgr(), loss)
 }
 
 func (m *mirror) pull(dirs map[string]string) talk {

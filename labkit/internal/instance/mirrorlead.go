@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,6 +19,11 @@ func (m *mirror) mayLead(life int) (store.Epoch, bool) {
 	if !m.alive(life) || m.ending || !m.eligible() {
 		m.mu.Unlock()
 		return 0, false
+	}
+	if m.misbehaves("mirror-split-brain") { // asks nobody
+		next := m.conf.Epoch.Next()
+		m.mu.Unlock()
+		return next, true
 	}
 	m.claiming = true
 	peers := m.peers()
@@ -138,7 +144,8 @@ func (m *mirror) lead(next store.Epoch, life int) {
 	c.Epoch, c.WasPrimary, c.WasActive, c.Active, c.Gave, c.NoFailover, c.Arbitrated = next, true, false, nil, "", false, false
 	c.Newest = m.i.rel.Version
 	m.leading, m.followers, m.recent, m.heir = true, map[string]*follower{}, map[string][]store.Record{}, false
-	if err := m.save(); err != nil {
+	reign := control.Reign{Mirror: c.Name, System: c.System, Epoch: next, Since: time.Now()}
+	if err := errors.Join(m.save(), control.Note(m.i.mgr(), reign)); err != nil {
 		m.leading = false
 		m.mu.Unlock()
 		m.trouble(err)

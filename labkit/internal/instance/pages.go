@@ -2,6 +2,7 @@ package instance
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -31,6 +32,8 @@ type PageReply struct {
 	Status int
 	Type   string
 	Body   string
+	// By is who answered, Wrote who acknowledged a write.
+	By, Wrote control.Receipt
 	// Elsewhere are addresses of other members of the mirror, when a primary
 	// was wanted and this instance is not it.
 	Elsewhere []string
@@ -40,8 +43,25 @@ func textReply(status int, format string, args ...any) PageReply {
 	return PageReply{Status: status, Type: "text/plain; charset=utf-8", Body: fmt.Sprintf(format, args...)}
 }
 
+// Headers tell clients of a web server who answered and who acknowledged.
+func (r PageReply) Headers() map[string]string {
+	out := map[string]string{"Content-Type": r.Type}
+	for name, receipt := range map[string]control.Receipt{control.ByHeader: r.By, control.WroteHeader: r.Wrote} {
+		if receipt.Server != "" {
+			out[name] = receipt.String()
+		}
+	}
+	return out
+}
+
 // page answers what a program of the application would.
 func (i *Instance) page(p Page) PageReply {
+	reply := i.program(p)
+	reply.By = i.receipt(i.mirror.reign())
+	return reply
+}
+
+func (i *Instance) program(p Page) PageReply {
 	p.Path = i.withoutInstance(p.Path)
 	switch path.Base(p.Path) {
 	case "whoami":
@@ -86,15 +106,21 @@ func (i *Instance) recordsPage(p Page) PageReply {
 		}
 	}
 	ns, known := i.Namespace(ns)
+	if known && query.Has("all") {
+		return i.allRecords(ns)
+	}
 	if !known || query.Get("key") == "" {
 		return textReply(http.StatusBadRequest, "a namespace that exists and a key are needed\n")
 	}
 	key := store.Key("records", query.Get("key"))
 	if p.Method == http.MethodPost || p.Method == http.MethodPut {
-		if err := i.Set(ns, key, p.Body); err != nil {
+		wrote, err := i.write(ns, key, p.Body)
+		if err != nil {
 			return textReply(http.StatusInternalServerError, "cannot write: %v\n", err)
 		}
-		return textReply(200, "written by %s on %s\n", i.reg.Name, hostname())
+		reply := textReply(200, "written by %s on %s\n", i.reg.Name, hostname())
+		reply.Wrote = wrote
+		return reply
 	}
 	value, found, err := i.Get(ns, key)
 	switch {
@@ -104,6 +130,37 @@ func (i *Instance) recordsPage(p Page) PageReply {
 		return textReply(http.StatusNotFound, "no such record\n")
 	}
 	return PageReply{Status: 200, Type: "text/plain; charset=utf-8", Body: value}
+}
+
+// allRecords is ^records of a namespace as JSON.
+func (i *Instance) allRecords(ns string) PageReply {
+	prefix := store.Key("records")
+	out := map[string]string{}
+	for after := prefix; ; {
+		keys, err := i.Keys(ns, prefix, after, 1000)
+		if err != nil {
+			return textReply(http.StatusInternalServerError, "cannot read: %v\n", err)
+		}
+		for _, key := range keys {
+			after = key
+			sub, _, ok := store.FirstSub(key, prefix)
+			value, found, err := i.Get(ns, key)
+			if err != nil {
+				return textReply(http.StatusInternalServerError, "cannot read: %v\n", err)
+			}
+			if ok && found {
+				out[sub] = value
+			}
+		}
+		if len(keys) < 1000 {
+			break
+		}
+	}
+	data, err := json.Marshal(out)
+	if err != nil {
+		return textReply(http.StatusInternalServerError, "cannot answer: %v\n", err)
+	}
+	return PageReply{Status: 200, Type: "application/json", Body: string(data)}
 }
 
 // gatewayPage answers a gateway, which has to sign on.

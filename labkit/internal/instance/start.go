@@ -65,6 +65,9 @@ func start(o Options) (*Instance, error) {
 	if err := i.lock(); err != nil {
 		return nil, err
 	}
+	if i.starts, err = control.CountStart(i.mgr()); err != nil {
+		return nil, err
+	}
 	before := control.LoadState(i.mgr())
 	i.state = control.State{PID: os.Getpid(), Status: "sign-on inhibited", Since: time.Now()}
 	steps := []func(Options) error{i.checkFaults, i.checkPath, i.configure, i.checkDirectories, i.announce}

@@ -42,7 +42,9 @@ func (i *Instance) webHandler() http.Handler {
 			return
 		}
 		reply := i.page(Page{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Body: string(body)})
-		w.Header().Set("Content-Type", reply.Type)
+		for name, value := range reply.Headers() {
+			w.Header().Set(name, value)
+		}
 		w.WriteHeader(reply.Status)
 		io.WriteString(w, reply.Body)
 	})

@@ -21,13 +21,14 @@ type Set struct {
 	Shipped func(db *DB, rec Record) error
 
 	mu    sync.Mutex   // one writer at a time gives records their order
-	mapMu sync.RWMutex // guards dbs; never held while a writer waits for a mirror
+	acked map[string]uint64 // by directory: the last record of a mirrored database that was acknowledged here
+	mapMu sync.RWMutex      // guards dbs; never held while a writer waits for a mirror
 	dbs   map[string]*DB
 }
 
 // NewSet returns a set without databases.
 func NewSet(j *Journal) *Set {
-	return &Set{Journal: j, Format: j.Format, dbs: map[string]*DB{}}
+	return &Set{Journal: j, Format: j.Format, dbs: map[string]*DB{}, acked: map[string]uint64{}}
 }
 
 // Mount opens the database in dir, or returns it when it is open already.
@@ -74,9 +75,13 @@ func (s *Set) Recover() (int, error) {
 	_, err := s.Journal.Replay(func(rec Record) error {
 		db := s.dbs[rec.DB]
 		switch {
-		case db == nil || rec.Op == opAcked:
+		case db == nil:
+			return nil
+		case rec.Op == opAcked:
+			s.acked[rec.DB] = rec.Seq
 			return nil
 		case rec.Op == opRollback:
+			s.acked[rec.DB] = min(s.acked[rec.DB], rec.Seq)
 			return db.rollback(rec.Seq) // what follows in the journal is applied again
 		case rec.Seq <= db.Seq():
 			return nil
@@ -90,53 +95,60 @@ func (s *Set) Recover() (int, error) {
 	return missing, s.Sync()
 }
 
-// SetValue stores value under an encoded key.
-func (s *Set) SetValue(db *DB, key, value string) error {
+// SetValue stores value under an encoded key. It returns the reign in which
+// that was acknowledged, 0 when db is not mirrored.
+func (s *Set) SetValue(db *DB, key, value string) (Epoch, error) {
 	return s.change(db, Record{Op: opSet, Key: key, Value: value})
 }
 
 // Kill removes a key and everything below it.
 func (s *Set) Kill(db *DB, key string) error {
-	return s.change(db, Record{Op: opKill, Key: key})
+	_, err := s.change(db, Record{Op: opKill, Key: key})
+	return err
 }
 
-func (s *Set) change(db *DB, rec Record) error {
+func (s *Set) change(db *DB, rec Record) (Epoch, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.Epoch != nil {
 		var err error
 		if rec.Epoch, err = s.Epoch(db); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	rec.Seq, rec.DB = db.Seq()+1, db.Dir
 	if err := s.Journal.Append(rec); err != nil {
-		return err
+		return 0, err
 	}
 	if err := db.add(rec); err != nil {
-		return err
+		return 0, err
 	}
 	if rec.Epoch == 0 || s.Shipped == nil {
-		return nil
+		return 0, nil
 	}
 	if err := s.Shipped(db, rec); err != nil {
-		return err
+		return 0, err
 	}
-	return s.Journal.note(Record{Seq: rec.Seq, Op: opAcked, DB: db.Dir, Epoch: rec.Epoch})
+	s.acked[db.Dir] = rec.Seq
+	return rec.Epoch, s.Journal.note(Record{Seq: rec.Seq, Op: opAcked, DB: db.Dir, Epoch: rec.Epoch})
 }
 
-// Rollback takes back all records of db after seq: they were never
-// acknowledged, and the mirror went on without them.
-func (s *Set) Rollback(db *DB, seq uint64) error {
+// Rollback takes back all records of db after seq, because the mirror went on
+// without them. It returns how many of them had been acknowledged here: 0,
+// unless two members were primary at the same time.
+func (s *Set) Rollback(db *DB, seq uint64) (lost uint64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if db.Seq() <= seq {
-		return nil
+		return 0, nil
 	}
 	if err := s.Journal.Append(Record{Seq: seq, Op: opRollback, DB: db.Dir}); err != nil {
-		return err
+		return 0, err
 	}
-	return db.rollback(seq)
+	if acked := s.acked[db.Dir]; acked > seq {
+		lost, s.acked[db.Dir] = acked-seq, seq
+	}
+	return lost, db.rollback(seq)
 }
 
 // Receive applies records that another member of the mirror made.

@@ -31,7 +31,7 @@ func newSet(t *testing.T) (*Set, *DB, string) {
 func TestWhatWasAcknowledgedIsThereAfterTheFileIsCutAnywhere(t *testing.T) {
 	s, db, jdir := newSet(t)
 	for i := range 5 {
-		if err := s.SetValue(db, Key("a", fmt.Sprint(i)), "v"); err != nil {
+		if _, err := s.SetValue(db, Key("a", fmt.Sprint(i)), "v"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -61,7 +61,7 @@ func TestWhatWasAcknowledgedIsThereAfterTheFileIsCutAnywhere(t *testing.T) {
 
 func TestOlderFilesAreConvertedAndNewerOnesRefused(t *testing.T) {
 	s, db, jdir := newSet(t)
-	if err := s.SetValue(db, Key("a"), "v"); err != nil {
+	if _, err := s.SetValue(db, Key("a"), "v"); err != nil {
 		t.Fatal(err)
 	}
 	before, _ := Verify(db.Dir)
@@ -87,7 +87,7 @@ func TestOlderFilesAreConvertedAndNewerOnesRefused(t *testing.T) {
 func TestLostCountsWhatOnlyTheJournalHas(t *testing.T) {
 	s, db, jdir := newSet(t)
 	for i := range 3 {
-		if err := s.SetValue(db, Key("a", fmt.Sprint(i)), "v"); err != nil {
+		if _, err := s.SetValue(db, Key("a", fmt.Sprint(i)), "v"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -110,7 +110,7 @@ func TestMirroredRecordsCanBeSentAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 4 {
-		if err := s.SetValue(db, Key("a", fmt.Sprint(i)), "v"); err != nil {
+		if _, err := s.SetValue(db, Key("a", fmt.Sprint(i)), "v"); err != nil {
 			t.Fatal(err)
 		}
 	}
