@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,12 +34,12 @@ type Gateway struct {
 	conf    ini
 	lastErr error
 	idle    map[string][]*instance.Server // by address
-	primary map[string]string             // address by server name, of mirrors
+	members map[string][]string           // addresses of a mirror by server name, the last primary first
 }
 
 // New reads CSP.ini in dir. A file that cannot be read is told in pages.
 func New(dir string) *Gateway {
-	g := &Gateway{path: filepath.Join(dir, "CSP.ini"), id: rand.Text(), idle: map[string][]*instance.Server{}, primary: map[string]string{}}
+	g := &Gateway{path: filepath.Join(dir, "CSP.ini"), id: rand.Text(), idle: map[string][]*instance.Server{}, members: map[string][]string{}}
 	g.conf, g.lastErr = load(g.path)
 	return g
 }
@@ -63,7 +64,7 @@ func (g *Gateway) current() (ini, error) {
 	data, err := os.ReadFile(g.path)
 	if err == nil && (g.conf == nil || parseINI(string(data)).reloadAsked()) {
 		g.conf, g.lastErr = load(g.path)
-		g.primary = map[string]string{}
+		g.members = map[string][]string{}
 	}
 	if g.conf == nil {
 		return nil, errors.Join(g.lastErr, err)
@@ -136,28 +137,32 @@ func (g *Gateway) ask(conf ini, name string, p instance.Page) (instance.PageRepl
 	if err != nil {
 		return instance.PageReply{}, err
 	}
-	addrs := []string{net.JoinHostPort(conf.get(name, "Ip_Address"), conf.get(name, "TCP_Port"))}
-	g.mu.Lock()
-	if known := g.primary[name]; known != "" && p.Primary {
-		addrs = append([]string{known}, addrs...)
+	configured := net.JoinHostPort(conf.get(name, "Ip_Address"), conf.get(name, "TCP_Port"))
+	addrs := []string{configured}
+	if p.Primary {
+		g.mu.Lock()
+		addrs = append(slices.Clone(g.members[name]), configured)
+		g.mu.Unlock()
 	}
-	g.mu.Unlock()
 	var last error
-	for n := 0; n < len(addrs) && n < 20; n++ {
-		reply, err := g.askAt(addrs[n], secure, p, limit)
+	tried := map[string]bool{}
+	for len(addrs) > 0 {
+		addr := addrs[0]
+		addrs = addrs[1:]
+		if tried[addr] {
+			continue
+		}
+		tried[addr] = true
+		reply, err := g.askAt(addr, secure, p, limit)
 		switch {
 		case err != nil:
 			last = err
-		case len(reply.Elsewhere) > 0:
-			for _, other := range reply.Elsewhere {
-				if n < 4 {
-					addrs = append(addrs, other)
-				}
-			}
+		case reply.Status == http.StatusMisdirectedRequest:
+			addrs = append(addrs, reply.Elsewhere...)
 			last = errors.New("no member of the mirror is primary")
 		default:
 			g.mu.Lock()
-			g.primary[name] = addrs[n]
+			g.members[name] = append([]string{addr}, reply.Elsewhere...)
 			g.mu.Unlock()
 			return reply, nil
 		}

@@ -18,6 +18,7 @@ type database interface {
 	Set(key, value string) (control.Receipt, error)
 	Kill(key string) error
 	Keys(prefix, after string, limit int) ([]string, error)
+	Records(prefix, after string, limit int) (keys, values []string, err error)
 	Before(prefix, limit string) (string, bool, error)
 }
 
@@ -40,6 +41,15 @@ func (l localDB) Kill(key string) error {
 
 func (l localDB) Keys(prefix, after string, limit int) ([]string, error) {
 	return l.db.Keys(prefix, after, limit), nil
+}
+
+func (l localDB) Records(prefix, after string, limit int) (keys, values []string, err error) {
+	for _, key := range l.db.Keys(prefix, after, limit) {
+		if value, found := l.db.Get(key); found {
+			keys, values = append(keys, key), append(values, value)
+		}
+	}
+	return keys, values, nil
 }
 
 func (l localDB) Before(prefix, limit string) (string, bool, error) {
@@ -142,6 +152,15 @@ func (i *Instance) write(ns, key, value string) (control.Receipt, error) {
 		return control.Receipt{}, err
 	}
 	return db.Set(key, value)
+}
+
+// records are up to limit keys with their values.
+func (i *Instance) records(ns, prefix, after string, limit int) (keys, values []string, err error) {
+	db, err := i.database(ns)
+	if err != nil {
+		return nil, nil, err
+	}
+	return db.Records(prefix, after, limit)
 }
 
 // Kill removes a key and what is below it.

@@ -20,7 +20,7 @@ type message struct {
 	Key, Value    string
 	Prefix, After string
 	Limit         int
-	Keys          []string
+	Keys, Values  []string
 	Found         bool
 	Error         string
 	Members       []member
@@ -79,11 +79,12 @@ type ecp struct {
 	i       *Instance
 	mu      sync.Mutex
 	servers map[string]*link
-	clients map[string]int // connections by client
+	members map[string][]string // addresses of a mirror that a server told of
+	clients map[string]int      // connections by client
 }
 
 func newECP(i *Instance) *ecp {
-	return &ecp{i: i, servers: map[string]*link{}, clients: map[string]int{}}
+	return &ecp{i: i, servers: map[string]*link{}, members: map[string][]string{}, clients: map[string]int{}}
 }
 
 // remoteDB is a database on a data server.
@@ -146,6 +147,7 @@ func (e *ecp) connect(server string) (*link, error) {
 	}
 	parts := strings.Split(e.i.get("ECPServers", server)+",,", ",")
 	addrs, mirrored := []string{net.JoinHostPort(parts[0], parts[1])}, parts[2] == "1"
+	addrs = append(addrs, e.members[server]...)
 	var err error
 	for n := 0; n < len(addrs) && n < 8; n++ {
 		var l *link
@@ -155,20 +157,26 @@ func (e *ecp) connect(server string) (*link, error) {
 		var reply message
 		reply, err = l.ask(message{Op: "hello", Client: hostname() + ":" + e.i.reg.Name, Found: mirrored})
 		if err == nil && reply.Error == "" {
-			e.servers[server] = l
+			e.servers[server], e.members[server] = l, append(addresses(reply.Members), addrs[n])
 			e.i.log.write(0, "ECP.Event", fmt.Sprintf("ECP: Connection to server '%s' (%s) established", server, addrs[n]))
 			return l, nil
 		}
 		l.conn.Close()
-		for _, m := range reply.Members {
-			addrs = append(addrs, net.JoinHostPort(m.Address, strconv.Itoa(m.Port)))
-		}
+		addrs = append(addrs, addresses(reply.Members)...)
 		if err == nil {
 			err = fmt.Errorf("%s: %s", addrs[n], reply.Error)
 		}
 	}
 	e.i.log.write(1, "ECP.Event", fmt.Sprintf("ECP: Cannot connect to server '%s': %v", server, err))
 	return nil, err
+}
+
+func addresses(members []member) []string {
+	var out []string
+	for _, m := range members {
+		out = append(out, net.JoinHostPort(m.Address, strconv.Itoa(m.Port)))
+	}
+	return out
 }
 
 func (r remoteDB) Get(key string) (string, bool, error) {
@@ -189,6 +197,11 @@ func (r remoteDB) Kill(key string) error {
 func (r remoteDB) Keys(prefix, after string, limit int) ([]string, error) {
 	m, err := r.ask(message{Op: "keys", Prefix: prefix, After: after, Limit: limit})
 	return m.Keys, err
+}
+
+func (r remoteDB) Records(prefix, after string, limit int) (keys, values []string, err error) {
+	m, err := r.ask(message{Op: "records", Prefix: prefix, After: after, Limit: limit})
+	return m.Keys, m.Values, err
 }
 
 func (r remoteDB) Before(prefix, limit string) (string, bool, error) {
@@ -232,7 +245,7 @@ func (e *ecp) hello(m message) (message, bool) {
 	}
 	e.clients[m.Client]++
 	e.i.log.write(0, "ECP.Event", "ECP: Client "+m.Client+" connected")
-	return message{Op: "welcome"}, true
+	return message{Op: "welcome", Members: e.i.mirror.others()}, true
 }
 
 func (e *ecp) goodbye(client string) {
@@ -266,6 +279,8 @@ func (e *ecp) answer(l *link, m message) message {
 		err = db.Kill(m.Key)
 	case "keys":
 		reply.Keys, err = db.Keys(m.Prefix, m.After, m.Limit)
+	case "records":
+		reply.Keys, reply.Values, err = db.Records(m.Prefix, m.After, m.Limit)
 	case "before":
 		reply.Value, reply.Found, err = db.Before(m.Prefix, m.After)
 	default:

@@ -75,7 +75,7 @@ func (m *mirror) follow(l *link, hello talk, life int) {
 	compared := map[string]string{}
 	for {
 		m.mu.Lock()
-		alive := m.alive(life)
+		alive := m.alive(life) && !m.ending
 		m.mu.Unlock()
 		if !alive {
 			return
@@ -192,7 +192,11 @@ func (m *mirror) agree(l *link, dirs map[string]string) error {
 // rollBack takes back what the mirror went on without. Had this member
 // acknowledged it, then a split brain has cost data: that is written down.
 func (m *mirror) rollBack(name, dir string, seq uint64) error {
-	lost, err := m.i.set.Rollback(m.i.set.Mounted(dir), seq)
+	db := m.i.set.Mounted(dir)
+	if db == nil {
+		return errGone // this instance is ending
+	}
+	lost, err := m.i.set.Rollback(db, seq)
 	if err != nil || lost == 0 {
 		return err
 	}
@@ -218,7 +222,11 @@ func (m *mirror) pull(dirs map[string]string) talk {
 
 func (m *mirror) receive(reply talk, dirs map[string]string) error {
 	for name, recs := range reply.Records {
-		if err := m.i.set.Receive(m.i.set.Mounted(dirs[name]), recs); err != nil {
+		db := m.i.set.Mounted(dirs[name])
+		if db == nil {
+			return errGone // this instance is ending
+		}
+		if err := m.i.set.Receive(db, recs); err != nil {
 			return fmt.Errorf("cannot apply journal data: %w", err)
 		}
 	}

@@ -34,8 +34,8 @@ type PageReply struct {
 	Body   string
 	// By is who answered, Wrote who acknowledged a write.
 	By, Wrote control.Receipt
-	// Elsewhere are addresses of other members of the mirror, when a primary
-	// was wanted and this instance is not it.
+	// Elsewhere are addresses of other members of the mirror. With the status
+	// "misdirected request" a primary was wanted, and this instance is not it.
 	Elsewhere []string
 }
 
@@ -137,22 +137,17 @@ func (i *Instance) allRecords(ns string) PageReply {
 	prefix := store.Key("records")
 	out := map[string]string{}
 	for after := prefix; ; {
-		keys, err := i.Keys(ns, prefix, after, 1000)
+		keys, values, err := i.records(ns, prefix, after, 1000)
 		if err != nil {
 			return textReply(http.StatusInternalServerError, "cannot read: %v\n", err)
 		}
-		for _, key := range keys {
+		for n, key := range keys {
 			after = key
-			sub, _, ok := store.FirstSub(key, prefix)
-			value, found, err := i.Get(ns, key)
-			if err != nil {
-				return textReply(http.StatusInternalServerError, "cannot read: %v\n", err)
-			}
-			if ok && found {
-				out[sub] = value
+			if sub, _, ok := store.FirstSub(key, prefix); ok {
+				out[sub] = values[n]
 			}
 		}
-		if len(keys) < 1000 {
+		if len(keys) == 0 {
 			break
 		}
 	}
@@ -176,17 +171,14 @@ func (i *Instance) gatewayPage(p Page) PageReply {
 		return textReply(http.StatusForbidden, "Access Denied: %s is not enabled\n", service)
 	case auth&authNone == 0 && (acct == nil || !i.knows(acct, p.Password)):
 		return textReply(http.StatusForbidden, "Access Denied: the gateway's user name or password is wrong\n")
-	case p.Primary && !i.mirror.isPrimary():
-		var out PageReply
-		for _, m := range i.mirror.others() {
-			out.Elsewhere = append(out.Elsewhere, net.JoinHostPort(m.Address, strconv.Itoa(m.Port)))
-		}
-		if len(out.Elsewhere) > 0 {
-			out.Status = http.StatusMisdirectedRequest
-			return out
-		}
 	}
-	return i.page(p)
+	others := addresses(i.mirror.others())
+	if p.Primary && !i.mirror.isPrimary() && len(others) > 0 {
+		return PageReply{Status: http.StatusMisdirectedRequest, Elsewhere: others}
+	}
+	reply := i.page(p)
+	reply.Elsewhere = others
+	return reply
 }
 
 // knows checks a password, and remembers one that was right: hashing is slow.

@@ -161,6 +161,9 @@ func (j *Journal) nextName() string {
 func (j *Journal) Append(recs ...Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.file == nil {
+		return fmt.Errorf("cannot write journal: %w", os.ErrClosed)
+	}
 	var data []byte
 	for _, r := range recs {
 		data = append(data, r.encode()...)
@@ -179,6 +182,9 @@ func (j *Journal) Append(recs ...Record) error {
 func (j *Journal) note(rec Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.file == nil {
+		return fmt.Errorf("cannot write journal: %w", os.ErrClosed)
+	}
 	data := rec.encode()
 	if _, err := j.file.WriteAt(data, j.size); err != nil {
 		return fmt.Errorf("cannot write journal: %w", err)

@@ -20,7 +20,7 @@ type Set struct {
 	// that it must not be acknowledged.
 	Shipped func(db *DB, rec Record) error
 
-	mu    sync.Mutex   // one writer at a time gives records their order
+	mu    sync.Mutex        // one writer at a time gives records their order
 	acked map[string]uint64 // by directory: the last record of a mirrored database that was acknowledged here
 	mapMu sync.RWMutex      // guards dbs; never held while a writer waits for a mirror
 	dbs   map[string]*DB
