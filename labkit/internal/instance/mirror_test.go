@@ -54,11 +54,12 @@ func TestAnUnacknowledgedTailIsRolledBack(t *testing.T) {
 	t.Parallel()
 	n, a, b := pair(t, fmt.Sprintf(`,m("ArbiterNode")="%s"`, "127.0.0.1|1")) // nobody is there
 	a.run("APP", `set ^x=1`)
-	n.set(a.addr, b.addr, true)
 	failed := make(chan error, 1)
-	a.i.mirror.mu.Lock()
-	a.i.mirror.conf.Arbitrated = true // as if agreed before the arbiter went away
-	a.i.mirror.mu.Unlock()
+	m := a.i.mirror
+	m.mu.Lock()
+	m.conf.Arbitrated, m.followers["B"].arbitrated = true, true // as if agreed before the arbiter went away
+	n.set(a.addr, b.addr, true)
+	m.mu.Unlock()
 	i := a.i
 	go func() {
 		s := i.Set("APP", "x\x00", "lost")
@@ -81,4 +82,23 @@ func TestAnUnacknowledgedTailIsRolledBack(t *testing.T) {
 	if got := a.run("APP", `write ^x`); got != "2" {
 		t.Errorf("after going back the former primary has %q", got)
 	}
+}
+
+func TestAnAsyncHasWhatItsPrimaryAcknowledgedAndNeverLeads(t *testing.T) {
+	t.Parallel()
+	n := &network{cut: map[[2]string]bool{}}
+	a, dr := newMachine(t, n, era), newMachine(t, n, era)
+	a.start()
+	dr.start()
+	a.create("")
+	dr.joinAsync(a, "DR", 0)
+	a.database()
+	dr.database()
+	a.run("APP", `set ^x=1`)
+	dr.holds("^x", "1")
+	a.crash()
+	dr.becomes("Waiting")
+	a.start()
+	a.becomes("Primary")
+	dr.becomes("Connected")
 }
