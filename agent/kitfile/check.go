@@ -96,7 +96,7 @@ func walk(ctx context.Context, r io.Reader) error {
 	}
 	if !found {
 		return &hint.Error{
-			Err:  errors.New("cannot use the kit: there is no " + installer + " in it"),
+			Err:  errors.New("cannot use the kit: there is no " + anyInstaller() + " in it"),
 			Hint: "KitURL must name an installation kit for Linux, a gzipped tar file",
 		}
 	}

@@ -161,6 +161,14 @@ func TestADamagedArchiveIsToldInWords(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.words)
 		}
 	}
+	for _, name := range []string{"kit/agentinstall", "./agentinstall", "kit/install/GatewayInstall", "install/GatewayInstall"} {
+		if _, err := Check(t.Context(), write(t, archive(t, entry{name: name, body: "x"})), ""); err != nil {
+			t.Errorf("a kit with %s: %v", name, err)
+		}
+	}
+	if _, err := Check(t.Context(), write(t, archive(t, entry{name: "a/b/agentinstall", body: "x"})), ""); err == nil {
+		t.Error("an installer two directories down was found")
+	}
 	got, err := Check(t.Context(), write(t, whole), "")
 	if err != nil {
 		t.Fatal(err)

@@ -29,10 +29,12 @@ type Limits struct {
 // KitLimits are the limits for kits.
 var KitLimits = Limits{Bytes: 32 << 30, Files: 1_000_000}
 
-// isInstaller reports whether an entry is the installer, at depth 0 or 1.
+// isInstaller reports whether an entry is an installer, in the archive's top
+// directory or in one below it.
 func isInstaller(name string) bool {
 	name = path.Clean(name)
-	return path.Base(name) == installer && strings.Count(strings.TrimPrefix(name, "./"), "/") <= 1
+	_, below, _ := strings.Cut(name, "/")
+	return slices.Contains(installers, name) || slices.Contains(installers, below)
 }
 
 // Unpack unpacks an archive into dst, which must not exist. Nothing is written
@@ -222,6 +224,8 @@ func refuse(name string, err error) error {
 // ISCAgent, of the Web Gateway.
 var installers = []string{installer, "agentinstall", "install/GatewayInstall"}
 
+func anyInstaller() string { return strings.Join(installers, " and no ") }
+
 // FindInstaller returns the directory that holds the installer: dir itself or
 // one directly in it. Some kits unpack flat.
 func FindInstaller(dir string) (string, error) {
@@ -237,7 +241,7 @@ func FindInstaller(dir string) (string, error) {
 			return sub, nil
 		}
 	}
-	return "", fmt.Errorf("cannot find the installer: there is no %s in the kit", strings.Join(installers, " and no "))
+	return "", fmt.Errorf("cannot find the installer: there is no %s in the kit", anyInstaller())
 }
 
 func holdsInstaller(dir string) bool {

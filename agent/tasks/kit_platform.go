@@ -15,7 +15,11 @@ import (
 // checkPlatform asks the kit what it calls this system and whether the system
 // has what it needs. Afterwards would be too late: the instance is stopped then.
 func checkPlatform(ctx context.Context, t *engine.Task, dir string, k kitname.Kit, override string) error {
-	out, err := host.Command{Path: "/bin/sh", Args: []string{"./cplatname", "identify"}, Dir: dir}.Run(ctx)
+	asked := "./cplatname"
+	if !exists(filepath.Join(dir, "cplatname")) {
+		asked = "./install/cplatname" // a Web Gateway kit's
+	}
+	out, err := host.Command{Path: "/bin/sh", Args: []string{asked, "identify"}, Dir: dir}.Run(ctx)
 	if got := strings.TrimSpace(out.Stdout); override == "" && err == nil && got != "" {
 		if family(got) != family(k.Platform) {
 			return &hint.Error{
