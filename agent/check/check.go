@@ -65,6 +65,8 @@ func all() []one {
 		{"memory", "memory the node has", checkMemory},
 		{"space", "free space where something will be written", checkSpace},
 		{"port", "ports that must be free, and who holds them", checkPorts},
+		{"iscagent", "the ISCAgent's port is free, or the ISCAgent's", checkAgentPort},
+		{"apache", "the Web Gateway's Apache is there", checkApache},
 		{"command", "programs that must be there", checkCommands},
 		{"reach", "addresses that must accept a connection", checkReach},
 		{"hostname", "the node's own name resolves", checkHostname},

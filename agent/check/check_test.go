@@ -47,11 +47,11 @@ func put(t *testing.T, root string, files map[string]string) {
 
 func TestAGoodNodePassesEverything(t *testing.T) {
 	root, h := good(t)
-	put(t, root, map[string]string{"usr/bin/tar": ""})
+	put(t, root, map[string]string{"usr/bin/tar": "", "etc/httpd/conf/httpd.conf": "", "usr/sbin/httpd": ""})
 	req := wire.CheckRequest{Now: time.Unix(1001, 0), Memory: 1 << 30, KitName: "IRIS-2023.1.0.235.1-lnxrh8x64.tar.gz", Commands: []string{"tar"},
-		Space: []wire.SpaceNeed{{Path: "/irissys/data/not/there", Bytes: 1, For: "the kit"}}, Ports: []wire.PortNeed{{Port: 1972, For: "superserver"}}}
+		Space: []wire.SpaceNeed{{Path: "/irissys/data/not/there", Bytes: 1, For: "the kit"}}, Ports: []wire.PortNeed{{Port: 1972, For: "superserver"}}, AgentPort: 2188, Apache: true}
 	reply := Run(context.Background(), req, h)
-	if len(reply.Findings) < 12 {
+	if len(reply.Findings) < 14 {
 		t.Errorf("only %d findings", len(reply.Findings))
 	}
 	for _, f := range reply.Findings {
@@ -76,6 +76,8 @@ func TestEachTroubleIsFoundByItsOwnCheckWithAHint(t *testing.T) {
 		{"platform", warn, "does not say", nil, wire.CheckRequest{KitName: "kit.tar.gz"}},
 		{"memory", fail, "8.0 GiB of memory, 16.0 GiB is needed", nil, wire.CheckRequest{Memory: 16 << 30}},
 		{"space", fail, "the kit needs", nil, wire.CheckRequest{Space: []wire.SpaceNeed{{Path: "/x", Bytes: 1 << 60, For: "the kit"}}}},
+		{"apache", fail, "no Apache", nil, wire.CheckRequest{Apache: true}},
+		{"apache", fail, "no Apache", map[string]string{"etc/httpd/conf/httpd.conf": ""}, wire.CheckRequest{Apache: true}},
 		{"command", fail, "missing: arping", nil, wire.CheckRequest{Commands: []string{"arping"}}},
 		{"removeipc", warn, "RemoveIPC is on", map[string]string{"etc/systemd/logind.conf.d/x.conf": "RemoveIPC=yes\n"}, wire.CheckRequest{}},
 		{"selinux", warn, "enforces", map[string]string{"sys/fs/selinux/enforce": "1"}, wire.CheckRequest{}},
@@ -119,6 +121,10 @@ func TestAPortIsFreeOurOwnOrTaken(t *testing.T) {
 	}
 	if f := checkPorts(context.Background(), n); f[0].Result != pass || !strings.Contains(f[0].Text, "IRIS itself") {
 		t.Errorf("our own: %+v", f)
+	}
+	n.req.AgentPort = port
+	if f := checkAgentPort(context.Background(), n); f[0].Result != fail || !strings.Contains(f[0].Text, "is taken by") {
+		t.Errorf("somebody at the ISCAgent's port: %+v", f)
 	}
 	if f := checkReach(context.Background(), node{req: wire.CheckRequest{Reach: []string{l.Addr().String(), "127.0.0.1:1"}}}); f[0].Result != pass || f[1].Result != fail {
 		t.Errorf("reach: %+v", f)

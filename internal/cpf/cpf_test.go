@@ -187,3 +187,12 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestASectionGoesWithAllItsLines(t *testing.T) {
+	f := Parse([]byte("; top\n[A]\nx=1\n\n[B]\ny=2\n[a]\nz=3\n"))
+	f.DeleteSection("a")
+	f.DeleteSection("none")
+	if got := string(f.Bytes()); got != "; top\n[B]\ny=2\n" {
+		t.Errorf("what is left:\n%s", got)
+	}
+}

@@ -144,6 +144,21 @@ func (f *File) Delete(section, key string) {
 	}
 }
 
+// DeleteSection removes a section, wherever it stands, with all its lines.
+func (f *File) DeleteSection(section string) {
+	var kept []line
+	in := false
+	for _, l := range f.lines {
+		if l.section != "" {
+			in = strings.EqualFold(l.section, section)
+		}
+		if !in {
+			kept = append(kept, l)
+		}
+	}
+	f.lines = kept
+}
+
 // add puts a line at the end of a section, before the empty lines that part
 // it from the next one.
 func (f *File) add(section string, l line) {
