@@ -3,6 +3,7 @@ package iris
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"icm/agent/host"
+	"icm/agent/webgateway"
 	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/secret"
@@ -521,6 +523,33 @@ func TestAnInstanceThatDiedIsNotWaitedFor(t *testing.T) {
 		err := wait(n, t.Context(), "IRIS", Wait{Deadline: time.Now().Add(time.Minute)})
 		if err == nil || !strings.Contains(err.Error(), "it was started and is \"crashed\" now") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTheWebGatewaysInstallerIsToldEverythingAndNoPassword(t *testing.T) {
+	web := webgateway.Apache{Conf: "/etc/httpd/conf/httpd.conf", Unit: "httpd.service", User: "apache"}
+	got := GatewayCommand(kind.Gateway{Version: "2023.1.0.235.1", Kit: kind.Kit{Platform: "lnxrh8x64"}}, "/kits/x", "/opt/webgateway", web)
+	want := host.Command{Path: "/bin/sh", Args: []string{"-c", "umask 022 && exec ./GatewayInstall"}, Dir: "/kits/x/install", Env: []string{
+		"ISC_PACKAGE_MODE=unattended", "ISC_PACKAGE_WEB_CONFIGURE=Y", "ISC_PACKAGE_WEB_SERVERTYPE=Apache", "ISC_PACKAGE_WEB_GATEWAY_DIR=/opt/webgateway",
+		"ISC_PACKAGE_WEB_APACHE_CONF=/etc/httpd/conf/httpd.conf", "ISC_PACKAGE_WEB_APACHE_USER=apache", "ISC_PACKAGE_PLATFORM=lnxrh8x64"}}
+	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if old := GatewayCommand(kind.Gateway{Version: "2018.2.0.792.0"}, "/kits/x", "/opt/webgateway", web); !strings.HasSuffix(old.Args[1], "GatewayInstall quiet") {
+		t.Errorf("an old kit's installer is called %q", old.Args)
+	}
+}
+
+func TestNamesOfAccountsThatAreNoneAreRefused(t *testing.T) {
+	for _, name := range []string{"", `A",.x)`, "a b", "-x"} {
+		if CheckUser(name) == nil {
+			t.Errorf("the account %q was accepted", name)
+		}
+	}
+	for _, name := range []string{"CSPSystem", "_SYSTEM", "gate.way@acme"} {
+		if err := CheckUser(name); err != nil {
+			t.Error(err)
 		}
 	}
 }

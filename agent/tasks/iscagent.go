@@ -75,13 +75,12 @@ func (d Deps) doAgentInstall(ctx context.Context, t *engine.Task) error {
 		return err
 	}
 	// For iscagent.remove, long after this change has been forgotten.
-	if rec, known, err := d.IRIS.Record(agentMark); err != nil {
+	_, known, err := d.IRIS.Record(agentMark)
+	if err == nil && !known && have == "" {
+		err = d.IRIS.Remember(iris.Record{Name: agentMark, Brought: absent})
+	}
+	if err != nil {
 		return err
-	} else if !known && have == "" {
-		rec = iris.Record{Name: agentMark, Brought: absent}
-		if err := d.IRIS.Remember(rec); err != nil {
-			return err
-		}
 	}
 	dir, err := d.kitDir(a.Kit)
 	if err != nil {

@@ -74,11 +74,11 @@ func Kinds(d Deps) map[string]engine.Kind {
 		kind.ClusterInitialize: notYet(d),
 		kind.ClusterAttach:     notYet(d),
 		kind.ClusterDetach:     oneWay(notYet(d)),
-		kind.IRISUser:          notYet(d),
-		kind.GatewayInstall:    notYet(d),
-		kind.GatewayConfigure:  notYet(d),
-		kind.GatewayCheck:      notYet(d),
-		kind.GatewayRemove:     notYet(d),
+		kind.IRISUser:          irisUser(d),
+		kind.GatewayInstall:    gatewayInstall(d),
+		kind.GatewayConfigure:  gatewayConfigure(d),
+		kind.GatewayCheck:      gatewayCheck(d),
+		kind.GatewayRemove:     gatewayRemove(d),
 	}
 	table[kind.NodeRestore] = nodeRestore(d, table)
 	for name, k := range table {
