@@ -28,6 +28,7 @@ type site struct {
 	licenses map[string][]byte
 	// kits are those that the controller brings, by sha256.
 	kits map[string]ownKit
+	tls  *tlsKeys // nil without TLSKeyDir
 }
 
 // site reads everything and checks that it belongs together.
@@ -50,6 +51,11 @@ func (j *Job) site(verb Verb) (*site, error) {
 	public, err := remote.LoadPublicKey(j.path(in.spec.Global.Get("SSHPublicKey")))
 	if err != nil {
 		return nil, err
+	}
+	if verb == VerbInstall || verb == VerbUpgrade {
+		if s.tls, err = j.tlsKeys(in.spec.Global); err != nil {
+			return nil, err
+		}
 	}
 	recorded := map[string]state.Instance{}
 	for _, n := range p.all {
@@ -108,11 +114,12 @@ func (j *Job) addNode(s *site, n topology.Node, inst state.Instance, public stri
 			facts.licenseSHA = hex.EncodeToString(sum[:])
 		}
 	}
-	set, err := settingsOf(n.Fields, facts, verb.needsKit() && n.HasInstance() && j.Bundle == "")
+	set, err := settingsOf(kitFields(n), facts, verb.needsKit() && installs(n) && j.Bundle == "")
 	if err != nil {
 		return err
 	}
 	set.has = recordedPorts(inst)
+	set.mirrorSettings(n, s.tls)
 	if err := j.userCPF(n.Fields, set.cpf); err != nil {
 		return err
 	}
@@ -167,6 +174,7 @@ func (s *site) cluster(facts map[string]wire.Facts) (cluster, error) {
 			continue // not provisioned
 		}
 		m := member{settings: set, node: n, now: says(facts[n.MachineName], set.Instance.Name)}
+		m.mirrored = s.recorded(n.MachineName, mirrorField) != ""
 		c.all[n.MachineName] = m
 		if !selected[n.MachineName] {
 			continue
@@ -174,11 +182,19 @@ func (s *site) cluster(facts map[string]wire.Facts) (cluster, error) {
 		if err := deliverable(n); err != nil {
 			return c, err
 		}
-		if n.HasInstance() {
+		if installs(n) {
 			c.selected = append(c.selected, m)
 		}
 	}
 	return c, nil
+}
+
+// recorded is a field of the instances file.
+func (s *site) recorded(machine, field string) string {
+	if n := state.FindInstance(s.all, machine); n != nil {
+		return n.Field(field)
+	}
+	return ""
 }
 
 // deliverable refuses what this icm does not install yet, before anything is
@@ -187,12 +203,6 @@ func deliverable(n topology.Node) error {
 	switch {
 	case n.Fields.Bool("Nonroot"):
 		return refuse("this icm does not install without root yet", `remove "Nonroot"`)
-	case n.Role == "VM" || n.Role == "CN":
-		return nil // nothing is installed on these
-	case n.Role != "DM" && n.Role != "AM":
-		return refuse(fmt.Sprintf("node %s: this icm does not install role %s yet", n.MachineName, n.Role), "-role or -machine chooses the other nodes")
-	case n.Member != topology.NotMirrored:
-		return refuse(fmt.Sprintf("node %s: this icm does not set mirrors up yet", n.MachineName), `set "Mirror": "false" and one DM`)
 	default:
 		return nil
 	}

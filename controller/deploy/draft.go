@@ -25,6 +25,9 @@ const (
 	// ifEither: when one of both holds. An instance is started if it is down,
 	// or was stopped for another task.
 	ifEither
+	// always: a look cannot tell, because an earlier stage changes what it
+	// would see. A member takes over from one that took over from it.
+	always
 )
 
 // draft is a task that a recipe asks for, before anybody looked.
@@ -157,6 +160,8 @@ func (d draft) needed(look wire.Look, needed map[string]bool) bool {
 		return with && !look.Satisfied
 	case ifEither:
 		return with || !look.Satisfied
+	case always:
+		return true
 	default:
 		panic(fmt.Sprintf("no such need: %d", d.need))
 	}

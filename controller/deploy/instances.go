@@ -114,16 +114,35 @@ func (j *Job) recordFields(s *site) error {
 		if !ok || !j.selects(want) {
 			continue
 		}
-		for name, value := range want.Fields.Map(false) {
+		for name, value := range kitFields(want).Map(false) {
 			switch name {
 			case "IPAddress", "DNSName", "SSHUser", "SSHPort", "Zone":
 			default:
 				n.SetField(name, value)
 			}
 		}
+		recordMirror(n, want, s.verb)
 		if want.HasInstance() {
 			recordPorts(n, s.settings[n.MachineName], s.verb)
 		}
 	}
 	return state.SaveInstances(j.Files.Instances, s.all)
+}
+
+// Fields in which the instances file records that a node is in a mirror, and as
+// what it began there. They are written when it is so.
+const (
+	mirrorField = "MirrorSetName"
+	memberField = "Member"
+)
+
+func recordMirror(n *state.Instance, want topology.Node, verb Verb) {
+	switch {
+	case verb == VerbInstall && want.Mirror != "":
+		n.SetField(mirrorField, want.Mirror)
+		n.SetField(memberField, string(want.Member))
+	case verb == VerbUninstall && n.Field(mirrorField) != "":
+		n.SetField(mirrorField, "")
+		n.SetField(memberField, "")
+	}
 }

@@ -44,6 +44,8 @@ type Job struct {
 	// SkipUnreachable leaves nodes out that do not answer, and records what
 	// they owe.
 	SkipUnreachable bool
+	// Upgrade is how the upgrade is to be done.
+	Upgrade UpgradeOptions
 	// WantPlan is the digest of the plan that may be run, and no other; ""
 	// runs what is planned now.
 	WantPlan string

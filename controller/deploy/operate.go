@@ -31,6 +31,8 @@ type prepared struct {
 	// then is the last act of an operation, before its record says that it is
 	// done: what comes later would be lost with an icm that dies there.
 	then func() error
+	// heard are the facts of others too, which are only asked.
+	heard map[string]wire.Facts
 }
 
 // Plan makes the plan of a verb and touches nothing. Plan and error are both
@@ -182,7 +184,8 @@ func (j *Job) lookAround(ctx context.Context, verb Verb) (*prepared, error) {
 		return pr, err
 	}
 	s.adopt(pr.facts)
-	if pr.plan, err = j.plan(ctx, pr, verb, pr.facts); err != nil {
+	j.witnesses(ctx, pr)
+	if pr.plan, err = j.plan(ctx, pr, verb); err != nil {
 		return pr, err
 	}
 	return pr, j.preflight(ctx, pr)
@@ -233,10 +236,10 @@ func (j *Job) settleOld(ctx context.Context, nodes map[string]Node, which []stat
 }
 
 // plan drafts, looks and settles.
-func (j *Job) plan(ctx context.Context, pr *prepared, verb Verb, facts map[string]wire.Facts) (*Plan, error) {
+func (j *Job) plan(ctx context.Context, pr *prepared, verb Verb) (*Plan, error) {
 	s := pr.site
 	p := &Plan{Format: planFormat, Verb: string(verb), Deployment: s.dir.ID}
-	c, err := s.cluster(facts)
+	c, err := s.cluster(pr.heard)
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +251,7 @@ func (j *Job) plan(ctx context.Context, pr *prepared, verb Verb, facts map[strin
 	if err != nil {
 		return nil, err
 	}
-	looked.Notes = p.Notes
+	looked.Notes, looked.Procedure = p.Notes, p.Procedure
 	for _, d := range pr.away {
 		looked.Skipped = append(looked.Skipped, d.Node)
 	}
@@ -283,7 +286,7 @@ func (j *Job) draft(verb Verb, c cluster, p *Plan) ([]draftStage, error) {
 	case VerbStart:
 		return draftStart(c)
 	case VerbStop:
-		return draftStages(c, stopTable), nil
+		return draftStages(only(c, instances), stopTable), nil
 	default:
 		return nil, fmt.Errorf("there is no recipe for %s", verb)
 	}
@@ -310,12 +313,16 @@ func (j *Job) draftUninstall(c cluster) ([]draftStage, error) {
 		}
 		data[machine] = true
 	}
+	if refused := refuseLeaving(c); len(refused) > 0 {
+		return nil, &RefusedError{Text: "nothing was changed", Refusals: refused}
+	}
 	return draftStages(c, uninstallTable(data)), nil
 }
 
 // draftStart refuses nodes on which there is nothing to start.
 func draftStart(c cluster) ([]draftStage, error) {
 	r := &RefusedError{Text: "nothing was changed: there is nothing to start on some nodes"}
+	c = only(c, instances)
 	for _, s := range c.selected {
 		if s.now.version == "" {
 			r.Refusals = append(r.Refusals, Refusal{Node: s.Machine, Task: "Start " + s.Instance.Name, Text: "has no instance " + s.Instance.Name, Hint: "icm install brings it there"})
@@ -325,28 +332,6 @@ func draftStart(c cluster) ([]draftStage, error) {
 		return nil, r
 	}
 	return draftStages(c, startTable), nil
-}
-
-// draftUpgrade leaves nodes out that have no instance, and refuses to go back.
-func (j *Job) draftUpgrade(c cluster, p *Plan) ([]draftStage, error) {
-	var refused []Refusal
-	var keep []member
-	for _, m := range c.selected {
-		have := m.now.version
-		switch {
-		case have == "":
-			p.Notes = append(p.Notes, fmt.Sprintf("%s has no instance %s: icm install puts one there", m.Machine, m.Instance.Name))
-		case older(m.KitInfo.Version, have):
-			refused = append(refused, Refusal{Node: m.Machine, Text: fmt.Sprintf("has version %s, which is newer than the kit's %s", have, m.KitInfo.Version), Hint: "give a newer kit in KitURL; there is no way back to an older version but a backup"})
-		default:
-			keep = append(keep, m)
-		}
-	}
-	c.selected = keep
-	if len(refused) > 0 {
-		return nil, &RefusedError{Text: "nothing was changed", Refusals: refused}
-	}
-	return draftStages(c, upgradeTable), nil
 }
 
 // consent asks before a one-way step that the operator named nowhere.

@@ -37,6 +37,8 @@ func (j *Job) secretValue(s *site, node, name string, password *secret.Secret) (
 	switch name {
 	case secretLicense:
 		return s.licenses[node], nil
+	case secretTLSCA, secretTLSCertificate, secretTLSKey:
+		return s.tls.files[name], nil
 	case secretKitAccess:
 		return j.kitCredentials(s, node)
 	case secretPasswordHash, secretPassword:

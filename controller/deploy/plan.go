@@ -19,6 +19,8 @@ type Plan struct {
 	Format     int    `json:"format"`
 	Verb       string `json:"verb"`
 	Deployment string `json:"deployment"`
+	// Procedure names the way in which an upgrade is done, and says why.
+	Procedure string `json:"procedure,omitempty"`
 	// Actions are what the provider would do, before any stage.
 	Actions []provider.Action `json:"actions,omitempty"`
 	Stages  []Stage           `json:"stages"`

@@ -93,7 +93,16 @@ func startInstance(s settings) []draft {
 func serveData(c cluster, s member) []draft {
 	var tasks []draft
 	clients := c.clients()
-	if s.ownNamespace() {
+	if s.Role != "DM" {
+		clients = 0
+	}
+	if s.Role == "DATA" {
+		return nil // the cluster makes its own namespaces
+	}
+	switch {
+	case s.Mirror != "":
+		tasks = mirrorNamespace(s)
+	case s.ownNamespace():
 		tasks = append(tasks, draft{key: "namespace", kind: kind.IRISNamespace, summary: "Make namespace " + s.Namespace, args: s.namespace()})
 	}
 	if clients > 0 {
@@ -108,11 +117,15 @@ func serveData(c cluster, s member) []draft {
 // serveApplications makes an application server of an instance that runs.
 func serveApplications(c cluster, s member) []draft {
 	data := c.server(s)
+	if s.Role != "AM" {
+		return nil
+	}
 	return []draft{{
 		key: "ecp", kind: kind.ECPConnect, summary: fmt.Sprintf("Connect namespace %s to %s", s.Namespace, data.Machine),
 		args: kind.ECPClient{
 			Instance: s.Instance, Merge: s.KitInfo.HasMerge(), Server: ecpName(data.Machine),
 			Address: data.Peer, Port: data.superServer(), Namespace: s.Namespace, RemoteDir: data.databaseDir(),
+			Mirror: data.Mirror != "",
 		},
 	}}
 }
@@ -126,19 +139,40 @@ func cleanKit(s settings, serves ...string) []draft {
 // upgradeInstance replaces the version of an instance. The copy made warm
 // keeps the time short in which it is down; all before the discard can be
 // undone, and then the old version runs again.
-func upgradeInstance(_ cluster, s member) []draft {
-	from := s.now.version
+func upgradeInstance(c cluster, m member) []draft {
+	return inOrder(warmCopy, stopForUpgrade, exchange, restart)(c, m)
+}
+
+// warmCopy copies most of what an upgrade is undone from, before anything stops.
+func warmCopy(_ cluster, m member) []draft {
+	return []draft{{
+		key: "warm", kind: kind.IRISSnapshot, summary: "Copy version " + m.now.version + " while it runs",
+		args: kind.Snapshot{Instance: m.Instance, Warm: true}, need: ifWith, with: []string{keyUpgrade},
+	}}
+}
+
+func stopForUpgrade(_ cluster, m member) []draft {
+	return []draft{{key: keyStop, kind: kind.IRISStop, summary: "Stop " + m.Instance.Name, args: m.stop(), need: ifWithAndUnsatisfied, with: []string{keyUpgrade}}}
+}
+
+// exchange puts the new version in the place of the old one, which is down.
+func exchange(_ cluster, m member) []draft {
+	from, serves := m.now.version, []string{keyUpgrade}
+	return []draft{
+		{key: "snapshot", kind: kind.IRISSnapshot, summary: "Complete the copy of version " + from, args: kind.Snapshot{Instance: m.Instance}, need: ifWith, with: serves},
+		{key: keyUpgrade, kind: kind.IRISUpgrade, summary: fmt.Sprintf("Upgrade %s from %s to %s", m.Instance.Name, from, m.KitInfo.Version), args: m.install(from)},
+		// A newer kit's installer may bring its own ideas into iris.cpf.
+		{key: keyConfigure, kind: kind.IRISConfigure, summary: "Keep the configuration of " + m.Instance.Name, args: m.verify(), need: ifWith, with: serves},
+	}
+}
+
+// restart starts the new version and proves that it serves.
+func restart(_ cluster, m member) []draft {
 	serves := []string{keyUpgrade}
 	return []draft{
-		{key: "warm", kind: kind.IRISSnapshot, summary: "Copy version " + from + " while it runs", args: kind.Snapshot{Instance: s.Instance, Warm: true}, need: ifWith, with: serves},
-		{key: keyStop, kind: kind.IRISStop, summary: "Stop " + s.Instance.Name, args: s.stop(), need: ifWithAndUnsatisfied, with: serves},
-		{key: "snapshot", kind: kind.IRISSnapshot, summary: "Complete the copy of version " + from, args: kind.Snapshot{Instance: s.Instance}, need: ifWith, with: serves},
-		{key: keyUpgrade, kind: kind.IRISUpgrade, summary: fmt.Sprintf("Upgrade %s from %s to %s", s.Instance.Name, from, s.KitInfo.Version), args: s.install(from)},
-		// A newer kit's installer may bring its own ideas into iris.cpf.
-		{key: keyConfigure, kind: kind.IRISConfigure, summary: "Keep the configuration of " + s.Instance.Name, args: s.verify(), need: ifWith, with: serves},
-		{key: keyStart, kind: kind.IRISStart, summary: "Start " + s.Instance.Name, args: s.start(), need: ifWith, with: serves},
-		{key: "health", kind: kind.IRISHealth, summary: "Wait until " + s.Instance.Name + " is ready", args: s.start(), need: ifWith, with: serves},
-		{key: "verify", kind: kind.IRISVerify, summary: "Read the version back", args: s.verifyVersion(), need: ifWith, with: serves},
+		{key: keyStart, kind: kind.IRISStart, summary: "Start " + m.Instance.Name, args: m.start(), need: ifWith, with: serves},
+		{key: "health", kind: kind.IRISHealth, summary: "Wait until " + m.Instance.Name + " is ready", args: m.start(), need: ifWith, with: serves},
+		{key: "verify", kind: kind.IRISVerify, summary: "Read the version back", args: m.verifyVersion(), need: ifWith, with: serves},
 	}
 }
 
@@ -150,8 +184,21 @@ func stopOnly(s settings) []draft {
 	return []draft{{key: keyStop, kind: kind.IRISStop, summary: "Stop " + s.Instance.Name, args: s.stop()}}
 }
 
+// stopLast stops a data server; with NoFailover, where its whole mirror goes
+// down.
+func stopLast(c cluster, m member) []draft {
+	tasks := stopOnly(m.settings)
+	if m.Mirror != "" && !leaving(c, m) {
+		tasks[0].args = m.stopAll()
+	}
+	return tasks
+}
+
 // forgetOld deletes the copy that an upgrade could have been undone from.
-func forgetOld(s settings) []draft {
+func forgetOld(_ cluster, s member) []draft {
+	if !s.node.HasInstance() {
+		return nil
+	}
 	return []draft{{key: "discard", kind: kind.IRISDiscard, summary: "Delete the copy of the old version", args: kind.Snapshot{Instance: s.Instance}, need: ifEither, with: []string{keyUpgrade}}}
 }
 

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
+	"strings"
 )
 
 // secretNames lists the secrets that the tasks of a change ask for. Arguments
@@ -20,11 +22,21 @@ func secretNames(ch NodeChange) []string {
 		if err := json.Unmarshal(s.Args, &args); err != nil {
 			continue // arguments were made by us, as objects
 		}
-		for _, field := range []string{"secret", "password_secret", "plain_secret", "credentials_secret"} {
-			out = appendName(out, args[field])
-		}
-		if kit, ok := args["kit"].(map[string]any); ok {
-			out = appendName(out, kit["credentials_secret"])
+		out = namedIn(args, out)
+	}
+	return out
+}
+
+// namedIn adds the names that an object and those in it have.
+func namedIn(args map[string]any, out []string) []string {
+	for _, field := range slices.Sorted(maps.Keys(args)) {
+		switch v := args[field].(type) {
+		case map[string]any:
+			out = namedIn(v, out)
+		case string:
+			if field == "secret" || strings.HasSuffix(field, "_secret") {
+				out = appendName(out, v)
+			}
 		}
 	}
 	return out

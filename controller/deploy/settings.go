@@ -8,16 +8,23 @@ import (
 	"strings"
 
 	"icm/controller/spec"
+	"icm/controller/topology"
+	"icm/internal/hint"
 	"icm/internal/kind"
 	"icm/internal/kitname"
 )
 
 // Names of the secrets that tasks ask for.
 const (
-	secretPasswordHash  = "password-hash"
-	secretPassword      = "password"
-	secretLicense       = "license"
-	secretKitAccess     = "kit-credentials"
+	secretPasswordHash = "password-hash"
+	secretPassword     = "password"
+	secretLicense      = "license"
+	secretKitAccess    = "kit-credentials"
+
+	secretTLSCA          = "tls-ca"
+	secretTLSCertificate = "tls-certificate"
+	secretTLSKey         = "tls-key"
+
 	defaultStartSeconds = 600
 )
 
@@ -39,6 +46,11 @@ type settings struct {
 	Security  string
 	Namespace string
 	License   *kind.License
+
+	Mirror     string    // name of its mirror, "" for none
+	TLS        *kind.TLS // nil without keys
+	tlsSubject string    // of its certificate
+	agentPort  int       // of the ISCAgent
 
 	superServerPort, webServerPort int // 0: the instance decides that is there, or the kit
 	has                            ports
@@ -83,8 +95,10 @@ func settingsOf(f spec.Fields, n nodeFacts, needKit bool) (settings, error) {
 	s.cpf = f.CPF()
 	s.superServerPort, s.webServerPort = f.Int("SuperServerPort"), f.Int("WebServerPort")
 	s.hasPassword, s.licenseServers = n.hasPassword, n.licenseServers
-	s.volumes(f, n)
-	s.kernel(f)
+	if spec.RunsIRIS(n.role) {
+		s.volumes(f, n)
+		s.kernel(f)
+	}
 	if n.licenseSHA != "" {
 		s.License = &kind.License{Instance: s.Instance, Secret: secretLicense, SHA256: n.licenseSHA}
 	}
@@ -172,10 +186,47 @@ func (s *settings) kit(f spec.Fields) error {
 		return fmt.Errorf("KitURL cannot be read: %v", err)
 	}
 	u.User = nil // the credentials go a way of their own
+	if err := fits(k, s.Role); err != nil {
+		return err
+	}
 	s.KitInfo = k
-	s.Kit = kind.Kit{URL: u.String(), Name: k.Name, SHA256: strings.ToLower(f.Get("KitSHA256"))}
+	s.Kit = kind.Kit{URL: u.String(), Name: k.Name, SHA256: kitSum(f)}
 	if f.Get("KitCredentials") != "" {
 		s.Kit.CredentialsSecret = secretKitAccess
+	}
+	return nil
+}
+
+// kitSum is the checksum of a node's kit. One that stands in the defaults file
+// is not that of a kit that an entry names.
+func kitSum(f spec.Fields) string {
+	if f.Source("KitURL") == spec.FromDefinitions && f.Source("KitSHA256") == spec.FromDefaults {
+		return ""
+	}
+	return strings.ToLower(f.Get("KitSHA256"))
+}
+
+// kitFields are the fields that a node's kit is taken from. What the command
+// line says is for the instances.
+func kitFields(n topology.Node) spec.Fields {
+	if products[n.Role] != "" {
+		return n.Fields.Without(spec.FromOption)
+	}
+	return n.Fields
+}
+
+// products are the kits of the roles that do not run an instance.
+var products = map[string]string{"AR": "ISCAgent", "WS": "WebGateway"}
+
+// fits refuses the kit of another role.
+func fits(k kitname.Kit, role string) error {
+	want, special := products[role]
+	switch {
+	case special && k.Product != want:
+		return hint.New(fmt.Errorf("%s is not what a node of role %s is installed from", k.Name, role),
+			fmt.Sprintf(`give the entry of role %s a KitURL of its own, of a kit %s-VERSION-PLATFORM.tar.gz`, role, want))
+	case !special && (k.Product == products["AR"] || k.Product == products["WS"]):
+		return hint.New(fmt.Errorf("%s is no kit of IRIS", k.Name), "KitURL of the defaults file is for the nodes that run IRIS; AR and WS entries have their own")
 	}
 	return nil
 }
@@ -251,6 +302,13 @@ func (s settings) start() kind.Start {
 }
 func (s settings) stop() kind.Start {
 	return kind.Start{Instance: s.Instance, Seconds: defaultStartSeconds, Clean: true}
+}
+
+// stopAll is the stop of a mirror's primary when the whole mirror goes down.
+func (s settings) stopAll() kind.Start {
+	k := s.stop()
+	k.NoFailover = s.Mirror != ""
+	return k
 }
 
 // ownNamespace reports whether a namespace has to be made: USER is there.

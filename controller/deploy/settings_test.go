@@ -27,7 +27,7 @@ func fields(t *testing.T, more map[string]string) spec.Fields {
 
 func settled(t *testing.T, n nodeFacts, more map[string]string) settings {
 	t.Helper()
-	n.machine, n.label, n.tag, n.address = "ACME-DM-TEST-0001", "ACME", "TEST", "192.0.2.1"
+	n.machine, n.role, n.label, n.tag, n.address = "ACME-DM-TEST-0001", "DM", "ACME", "TEST", "192.0.2.1"
 	if more["KitURL"] == "" {
 		all := map[string]string{"KitURL": "https://kits.acme.com/IRIS-2023.1.0.235.1-lnxrh8x64.tar.gz"}
 		for k, v := range more {

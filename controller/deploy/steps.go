@@ -32,7 +32,7 @@ type step struct {
 	together bool
 	// hold says why the operation stops before the step, until it is resumed;
 	// "" goes on.
-	hold func(set []member) string
+	hold func(c cluster, set []member) string
 	// barrier says why nothing that was done before the step can be undone once
 	// it has begun; "" for a step that does not matter.
 	barrier func(c cluster, set []member) string
@@ -77,6 +77,18 @@ func batches(n int) func([]member) [][]member {
 	}
 }
 
+// only is a cluster in which fewer nodes are selected.
+func only(c cluster, who selector) cluster {
+	var keep []member
+	for _, m := range c.selected {
+		if who(c, m) {
+			keep = append(keep, m)
+		}
+	}
+	c.selected = keep
+	return c
+}
+
 // draftStages goes through a table.
 func draftStages(c cluster, table []section) []draftStage {
 	var out []draftStage
@@ -109,7 +121,7 @@ func (st step) stages(c cluster, set []member) []draftStage {
 	for i, g := range groups {
 		ds := st.stage(c, g)
 		if i == 0 && st.hold != nil {
-			ds.hold = st.hold(set)
+			ds.hold = st.hold(c, chosen)
 		}
 		out = append(out, ds)
 	}

@@ -71,6 +71,17 @@ func (f Fields) With(source Source, values map[string]string) Fields {
 	return f.above(l)
 }
 
+// Without returns fields as they were without the values of one source.
+func (f Fields) Without(source Source) Fields {
+	var out Fields
+	for _, l := range f.layers {
+		if l.source != source {
+			out.layers = append(out.layers, l)
+		}
+	}
+	return out
+}
+
 func (f Fields) above(l *layer) Fields {
 	return Fields{append([]*layer{l}, f.layers...)}
 }
