@@ -34,9 +34,9 @@ var uninstallCommand = command{
 var upgradeCommand = command{
 	name:    "upgrade",
 	summary: "replace the version of the instances, one node after the other",
-	help: `Brings the kit of KitURL to all nodes first, then stops, upgrades, starts and checks one node after the other, application servers before data servers. A node on which this fails gets its old version back, and nothing further is touched.
-Give the new kit in the files, or with -kitURL.`,
-	setup: operation(deploy.VerbUpgrade, nil),
+	help: `Brings the kit of KitURL to all nodes first, then stops, upgrades, starts and checks one node after the other, application and web servers before data servers. In a mirror asyncs and the backup go first; then the primary hands over, is upgraded last, and takes its place back. A node on which this fails gets its old version back, and nothing further is touched.
+Give the new kit in the files, or with -kitURL; arbiters and web servers have their kits in their own entries. icm plan upgrade names the procedure, and where there is no way back.`,
+	setup: operation(deploy.VerbUpgrade, func(fs *flag.FlagSet, job *jobOptions) { job.upgradeOptions(fs) }),
 }
 
 var startCommand = command{
@@ -56,6 +56,17 @@ type jobOptions struct {
 	removeData listFlag
 	plan       string
 	skip       bool
+	upgrade    deploy.UpgradeOptions
+}
+
+func (o *jobOptions) upgradeOptions(fs *flag.FlagSet) {
+	u := &o.upgrade
+	fs.StringVar(&u.Batch, "batch", "", "upgrade so many application and web servers at a time: a `number`, or a percentage such as 25%; else one")
+	fs.StringVar(&u.Canary, "canary", "", "application or web server, a whole `name`, that is upgraded before all others")
+	fs.BoolVar(&u.Changes, "changes", false, "the application is recompiled or changed on the new version: stop where that is to be done, until icm resume")
+	fs.BoolVar(&u.Downtime, "downtime", false, "stop everything, upgrade everything at once, start everything")
+	fs.BoolVar(&u.NoFailBack, "noFailBack", false, "leave each mirror's primary where it is after the upgrade")
+	fs.BoolVar(&u.Pause, "pause", false, "stop before every stage, until icm resume")
 }
 
 func (o *jobOptions) skipOption(fs *flag.FlagSet) {
@@ -107,7 +118,7 @@ func operation(verb deploy.Verb, more func(*flag.FlagSet, *jobOptions)) func(*fl
 				return err
 			}
 			return o.work(ctx, env, string(verb), func(ctx context.Context, job *deploy.Job, con *console) error {
-				job.RemoveData, job.WantPlan, job.SkipUnreachable = extra.removeData, want, extra.skip
+				job.RemoveData, job.WantPlan, job.SkipUnreachable, job.Upgrade = extra.removeData, want, extra.skip, extra.upgrade
 				res, err := job.Operate(ctx, verb)
 				if res == nil {
 					return err
@@ -158,6 +169,7 @@ var planCommand = command{
 		o.operationOptions(fs)
 		o.consenting(fs)
 		extra.skipOption(fs)
+		extra.upgradeOptions(fs)
 		fs.Var(&extra.removeData, "removeData", "for uninstall: delete the data of this `machine` too")
 		graph := fs.Bool("graph", false, "draw which nodes form what, as a Mermaid flowchart, from the files alone; needs no VERB")
 		return func(ctx context.Context, env *Env, args []string) error {
@@ -172,7 +184,7 @@ var planCommand = command{
 				return &usageError{fmt.Sprintf("there is no plan for %q", args[0]), "verbs: provision, install, upgrade, uninstall, start, stop"}
 			}
 			return o.work(ctx, env, "plan", func(ctx context.Context, job *deploy.Job, con *console) error {
-				job.RemoveData, job.SkipUnreachable = extra.removeData, extra.skip
+				job.RemoveData, job.SkipUnreachable, job.Upgrade = extra.removeData, extra.skip, extra.upgrade
 				plan, skipped := job.Plan(ctx, verb)
 				if plan == nil {
 					return skipped

@@ -161,7 +161,9 @@ func TestAPlanIsPrintedWithItsStagesAndThePointOfNoReturn(t *testing.T) {
 	u := provisioned(t, `[{"Role": "DM"}]`)
 	u.must(t, "install")
 	got := digests.ReplaceAllString(u.must(t, "plan", "upgrade", "-kitURL", sim.NewKit), "DIGEST")
-	same(t, "the plan", got, `Stage 1 of 3: stage kits
+	same(t, "the plan", got, `note: after an upgrade to another release the application's classes should be recompiled; with -changes the upgrade is held where that is to be done
+procedure: major, from release 2023.1 to 2024.1
+Stage 1 of 3: stage kits
   ACME-DM-TEST-0001
     kit.fetch      Fetch IRIS-2024.1.0.267.2-lnxrh8x64.tar.gz (reversible)
       kit.fetch: (none) -> done

@@ -18,6 +18,9 @@ func printPlan(con *console, p *deploy.Plan) {
 		con.line("Nothing to do: %s would change nothing.", p.Verb)
 		return
 	}
+	if p.Procedure != "" {
+		con.line("procedure: %s", p.Procedure)
+	}
 	for _, a := range p.Actions {
 		con.line("%s %s%s", a.Verb, a.What, dash(a.Detail))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"icm/controller/state"
+	"icm/controller/topology"
 )
 
 // InventoryRow is a line of `icm inventory`, and an element of its JSON form.
@@ -28,7 +29,42 @@ func (j *Job) Inventory(ctx context.Context, refresh bool) ([]InventoryRow, erro
 	if err != nil {
 		return nil, err
 	}
-	return inventoryRows(p.nodes), nil
+	rows := inventoryRows(p.nodes)
+	j.mark(ctx, p, rows)
+	return rows, nil
+}
+
+// mark asks the failover members of mirrors which of them is primary now. One
+// that does not answer has no mark.
+func (j *Job) mark(ctx context.Context, p provisioned, rows []InventoryRow) {
+	var ask []state.Instance
+	for _, n := range p.real() {
+		if n.Field(mirrorField) != "" && n.Field(memberField) != string(topology.Async) {
+			ask = append(ask, n)
+		}
+	}
+	marks := make([]string, len(ask))
+	_ = forEach(ctx, machineNames(ask), j.Parallel, func(ctx context.Context, i int, name string) error {
+		f, err := j.askFacts(ctx, ask[i], p.dir)
+		if err != nil {
+			j.World.Report.Report(Event{Kind: Recorded, Subject: name, Text: err.Error()})
+			return nil
+		}
+		switch is := says(f, ask[i].Field("ISCInstance")); {
+		case is.primary():
+			marks[i] = "+"
+		case is.running && is.status == "Backup":
+			marks[i] = "-"
+		}
+		return nil
+	})
+	for i, n := range ask {
+		for k := range rows {
+			if rows[k].MachineName == n.MachineName {
+				rows[k].Mark = marks[i]
+			}
+		}
+	}
 }
 
 func inventoryRows(nodes []state.Instance) []InventoryRow {

@@ -73,16 +73,24 @@ func (j *Job) findKits(ctx context.Context, s *site) error {
 	found := map[string]ownKit{} // by address
 	for _, node := range slices.Sorted(maps.Keys(s.settings)) {
 		n, _ := s.topo.Node(node)
-		if !n.HasInstance() {
+		if !installs(n) {
 			continue
 		}
 		set := s.settings[node]
-		if err := j.findKit(ctx, s, &set, n.Fields.Get("KitURL"), names, found); err != nil {
+		if err := j.findKit(ctx, s, &set, kitFields(n).Get("KitURL"), fitting(names, n.Role), found); err != nil {
 			return err
 		}
 		s.settings[node] = set
 	}
 	return nil
+}
+
+// fitting are the kits that nodes of a role are installed from.
+func fitting(names []string, role string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		k, err := kitname.Parse(name)
+		return err != nil || fits(k, role) != nil
+	})
 }
 
 func (j *Job) bundleKits(ctx context.Context) ([]string, error) {
@@ -99,6 +107,9 @@ func (j *Job) findKit(ctx context.Context, s *site, set *settings, address strin
 	}
 	k, err := kitname.ParseURL(address)
 	if err != nil {
+		return err
+	}
+	if err := fits(k, set.Role); err != nil {
 		return err
 	}
 	if _, local := k.File(); !local && !k.InBundle() {

@@ -107,7 +107,7 @@ func isSuccessor(c cluster, m member) bool {
 // failsOver chooses the pair of a mirror whose primary is to be replaced.
 func failsOver(c cluster, m member) bool {
 	p, ok := c.primary(m.Mirror)
-	return ok && old(c, p) && (isPrimary(c, m) || isSuccessor(c, m))
+	return ok && old(c, p) && c.selects(p) && (isPrimary(c, m) || isSuccessor(c, m))
 }
 
 // byMirror goes through a section once for every mirror: pair by pair.

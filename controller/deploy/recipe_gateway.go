@@ -37,7 +37,7 @@ func bindGateway(c cluster, m member) []draft {
 			continue
 		}
 		conf.Servers = append(conf.Servers, kind.GatewayServer{
-			Name: s.Machine, Address: s.Address, Port: s.superServer(), MirrorAware: s.Mirror != "",
+			Name: s.Machine, Address: s.Peer, Port: s.superServer(), MirrorAware: s.Mirror != "",
 		})
 		if s.hasPassword {
 			conf.PasswordSecret = secretPassword

@@ -24,14 +24,14 @@ func (c cluster) arbiter() string {
 		return ""
 	}
 	m := c.all[n.MachineName]
-	return joinPort(m.Address, m.agentPort)
+	return joinPort(m.Peer, m.agentPort)
 }
 
 func (m member) mirror() kind.Mirror { return kind.Mirror{Instance: m.Instance, Mirror: m.Mirror} }
 
 func (c cluster) mirrorMember(m member) kind.MirrorMember {
 	return kind.MirrorMember{
-		Mirror: m.mirror(), Member: m.memberName(), Address: m.Address,
+		Mirror: m.mirror(), Member: m.memberName(), Address: m.Peer,
 		Arbiter: c.arbiter(), TLSDir: m.tlsDir(), AgentPort: m.agentPort,
 	}
 }
@@ -98,7 +98,7 @@ func (c cluster) admission(first member) kind.Admission {
 	for _, other := range c.mirrorMembers(first.Mirror) {
 		if other.Machine != first.Machine {
 			a.Members = append(a.Members, kind.NewMember{
-				Member: other.memberName(), Type: memberType(other), Address: other.Address, DN: other.tlsSubject,
+				Member: other.memberName(), Type: memberType(other), Address: other.Peer, DN: other.tlsSubject,
 			})
 		}
 	}
@@ -122,7 +122,7 @@ func joinMirror(c cluster, m member) []draft {
 	return []draft{{
 		key: keyJoin, kind: kind.MirrorJoin, summary: summary,
 		args: kind.JoiningMember{MirrorMember: c.mirrorMember(m), Type: memberType(m), First: kind.FirstMember{
-			Member: first.memberName(), Instance: first.Instance.Name, Address: first.Address, AgentPort: first.agentPort,
+			Member: first.memberName(), Instance: first.Instance.Name, Address: first.Peer, AgentPort: first.agentPort,
 		}},
 	}}
 }

@@ -51,7 +51,7 @@ func (c cluster) shards() []kind.Shard {
 		data, ok := c.topo.ShardOf(n)
 		if of := c.all[data.MachineName]; ok && m.Machine != "" && of.Machine != "" {
 			s := c.shard(m)
-			s.QueryOf = joinPort(of.Address, of.superServer())
+			s.QueryOf = joinPort(of.Peer, of.superServer())
 			out = append(out, s)
 		}
 	}
@@ -59,14 +59,14 @@ func (c cluster) shards() []kind.Shard {
 }
 
 func (c cluster) shard(m member) kind.Shard {
-	s := kind.Shard{Host: m.Address, Port: m.superServer(), Namespace: m.Namespace}
+	s := kind.Shard{Host: m.Peer, Port: m.superServer(), Namespace: m.Namespace}
 	if m.Mirror == "" {
 		return s
 	}
 	s.Mirror = m.Mirror
 	for _, other := range c.mirrorMembers(m.Mirror) {
 		if other.Machine != m.Machine {
-			s.BackupHost, s.BackupPort = other.Address, other.superServer()
+			s.BackupHost, s.BackupPort = other.Peer, other.superServer()
 		}
 	}
 	return s
@@ -111,8 +111,8 @@ func attachNode(c cluster, m member) []draft {
 func (c cluster) clusterNode(m member) kind.ClusterNode {
 	first := c.node1()
 	n := kind.ClusterNode{
-		Instance: m.Instance, Role: kind.DataNode, Address: joinPort(m.Address, m.superServer()),
-		URL: "IRIS://" + joinPort(first.Address, first.superServer()),
+		Instance: m.Instance, Role: kind.DataNode, Address: joinPort(m.Peer, m.superServer()),
+		URL: "IRIS://" + joinPort(first.Peer, first.superServer()),
 	}
 	if ns := c.clusterNamespace(); ns != "" {
 		n.URL += "/" + ns

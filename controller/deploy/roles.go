@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"slices"
 	"strings"
 
 	"icm/controller/topology"
@@ -58,6 +59,11 @@ func says(f wire.Facts, instance string) now {
 		}
 	}
 	return now{}
+}
+
+// selects reports whether a node is one of those that are worked on.
+func (c cluster) selects(m member) bool {
+	return slices.ContainsFunc(c.selected, func(s member) bool { return s.Machine == m.Machine })
 }
 
 // list names members, for sentences.

@@ -81,11 +81,11 @@ func refuseMirror(c cluster, mirror string) []Refusal {
 		return []Refusal{{Node: c.mirrorMembers(mirror)[0].Machine, Text: fmt.Sprintf("no member of mirror %s says that it is the primary: %s", mirror, c.said(mirror)),
 			Hint: "icm start brings members up; icm ps shows what they are; -downtime upgrades a mirror that is down"}}
 	}
-	if !old(c, p) || !slices.ContainsFunc(c.selected, func(m member) bool { return m.Machine == p.Machine }) {
+	if !old(c, p) || !c.selects(p) {
 		return nil
 	}
 	other, ok := c.successor(mirror)
-	if !ok || !slices.ContainsFunc(c.selected, func(m member) bool { return m.Machine == other.Machine }) {
+	if !ok || !c.selects(other) {
 		return []Refusal{{Node: p.Machine, Text: fmt.Sprintf("is the primary of mirror %s, and nobody among these nodes could take over from it", mirror),
 			Hint: fmt.Sprintf("bring %s up, and upgrade both together; -downtime upgrades without a failover", orElse(other.Machine, "its partner"))}}
 	}

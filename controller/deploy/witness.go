@@ -36,7 +36,7 @@ func (j *Job) witnesses(ctx context.Context, pr *prepared) {
 
 // askFacts asks one node what it is.
 func (j *Job) askFacts(ctx context.Context, n state.Instance, dir *state.Dir) (wire.Facts, error) {
-	ctx, cancel := context.WithTimeout(ctx, psLimit)
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	a, err := j.address(n, dir)
 	if err != nil {

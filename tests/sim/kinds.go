@@ -25,8 +25,20 @@ type args struct {
 	Settings       map[string]string
 	Instance       json.RawMessage
 	Secret         string
-	PasswordSecret string `json:"password_secret"`
-	PlainSecret    string `json:"plain_secret"`
+	PasswordSecret string          `json:"password_secret"`
+	PlainSecret    string          `json:"plain_secret"`
+	NoFailover     bool            `json:"no_failover"`
+	Mirror         json.RawMessage // its name, where it is one
+	Type           string
+	First          kind.FirstMember
+	Want           string
+	Arbiter        string
+}
+
+// mirror is the name of the mirror that a task is about.
+func (a args) mirror() (name string) {
+	_ = json.Unmarshal(a.Mirror, &name) // elsewhere it is no name
+	return name
 }
 
 // version is what the task wants installed: of its instance.
@@ -44,6 +56,8 @@ type action struct {
 	look func(m *Machine, a args) (satisfied bool, err error)
 	do   func(m *Machine, a args) error
 	undo func(m *Machine, a args)
+	// waits is called instead of do, with the machine unlocked.
+	waits func(ctx context.Context, m *Machine) error
 }
 
 // Kinds is the table of an agent on m: every kind there is.
@@ -102,6 +116,11 @@ func (m *Machine) do(name string) func(context.Context, *engine.Task) error {
 			return err
 		}
 		t.Progress(1, 1, "steps", "")
+		if act := actions[name]; act.waits != nil {
+			if err := act.waits(ctx, m); err != nil {
+				return err
+			}
+		}
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		if err := m.change(name, t, a); err != nil {
@@ -185,7 +204,7 @@ var actions = map[string]action{
 	kind.IRISUpgrade: {
 		look: func(m *Machine, a args) (bool, error) { return m.version == a.Version, nil },
 		do:   func(m *Machine, a args) error { return m.upgrade(a) },
-		undo: func(m *Machine, a args) { m.version, m.running = a.From, false },
+		undo: func(m *Machine, a args) { m.version = a.From; m.run(false) },
 	},
 	kind.IRISSnapshot: {
 		look: func(*Machine, args) (bool, error) { return false, nil },
@@ -203,12 +222,50 @@ var actions = map[string]action{
 	kind.IRISStart: {
 		look: func(m *Machine, _ args) (bool, error) { return m.running, nil },
 		do:   func(m *Machine, _ args) error { return m.start() },
-		undo: func(m *Machine, _ args) { m.running = false },
+		undo: func(m *Machine, _ args) { m.run(false) },
 	},
 	kind.IRISStop: {
 		look: func(m *Machine, _ args) (bool, error) { return !m.running, nil },
-		do:   func(m *Machine, _ args) error { m.running = false; return nil },
-		undo: func(m *Machine, _ args) { m.running = true },
+		do: func(m *Machine, a args) error {
+			m.running = false
+			m.net.is(m.Name, m.version, false, !a.NoFailover)
+			return nil
+		},
+		undo: func(m *Machine, _ args) { m.run(true) },
+	},
+	kind.MirrorCreate: {
+		look: inMirror,
+		do:   func(m *Machine, a args) error { return m.net.create(a.mirror(), m.Name, m.version) },
+		undo: func(m *Machine, _ args) { m.net.leave(m.Name) },
+	},
+	kind.MirrorJoin: {
+		look: inMirror,
+		do: func(m *Machine, a args) error {
+			return m.net.join(a.mirror(), m.Name, a.First.Member, m.version, a.Type == kind.DRAsync)
+		},
+		undo: func(m *Machine, _ args) { m.net.leave(m.Name) },
+	},
+	kind.MirrorLeave: {
+		look: func(m *Machine, a args) (bool, error) { in, err := inMirror(m, a); return !in, err },
+		do:   func(m *Machine, _ args) error { m.net.leave(m.Name); return nil },
+	},
+	kind.MirrorArbiter: {
+		look: func(m *Machine, a args) (bool, error) {
+			return m.net.arbiter(m.Name, func(*mirror) {}) == a.Arbiter, nil
+		},
+		do: func(m *Machine, a args) error {
+			m.net.arbiter(m.Name, func(mi *mirror) { mi.arbiter = a.Arbiter })
+			return nil
+		},
+	},
+	kind.MirrorWait: {
+		look: func(m *Machine, a args) (bool, error) { return m.placed(a) == nil, nil },
+		do:   func(m *Machine, a args) error { return m.placed(a) },
+	},
+	kind.MirrorTakeover: {
+		look:  func(m *Machine, _ args) (bool, error) { return m.Place() == "Primary", nil },
+		do:    func(*Machine, args) error { return nil },
+		waits: func(ctx context.Context, m *Machine) error { return m.net.takeOver(ctx, m.Name) },
 	},
 	kind.IRISHealth: {
 		look: func(m *Machine, _ args) (bool, error) { return m.running, nil },
@@ -226,6 +283,18 @@ var actions = map[string]action{
 		look: func(m *Machine, _ args) (bool, error) { return !m.data, nil },
 		do:   func(m *Machine, _ args) error { m.data = false; return nil },
 	},
+}
+
+func inMirror(m *Machine, _ args) (bool, error) {
+	name, _, _ := m.net.place(m.Name)
+	return name != "", nil
+}
+
+// placed is an error unless the member has the place that is waited for.
+func (m *Machine) placed(a args) error {
+	place := m.Place()
+	want := map[string]string{kind.WantBackup: "Backup", kind.WantAsync: "Connected", kind.WantPrimary: "Primary"}[a.Want]
+	return m.needs(place == want, fmt.Sprintf("waited to be %s, last seen: %s", want, place))
 }
 
 func knownKit(name string) error { _, err := kitname.Parse(name); return err }
@@ -280,7 +349,8 @@ func (m *Machine) configure(a args) error {
 }
 
 func (m *Machine) start() error {
-	m.running, m.data = m.version != "", true
+	m.data = true
+	m.run(m.version != "")
 	return m.needs(m.running, "there is no instance IRIS on this node")
 }
 
@@ -296,8 +366,9 @@ func (m *Machine) remove() error {
 		return errors.New("the instance runs")
 	}
 	m.version, m.copied = "", ""
+	m.net.leave(m.Name)
 	for k := range m.marks {
-		if strings.HasPrefix(k, "iris.") || strings.HasPrefix(k, "ecp.") || strings.HasPrefix(k, "account.") {
+		if strings.HasPrefix(k, "iris.") || strings.HasPrefix(k, "ecp.") || strings.HasPrefix(k, "account.") || strings.HasPrefix(k, "mirror.") || strings.HasPrefix(k, "shard.") || strings.HasPrefix(k, "cluster.") {
 			delete(m.marks, k)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 type Machine struct {
 	Name string
 
+	net     *Net
 	mu      sync.Mutex
 	version string // of the instance, "" for none
 	dir     string
@@ -38,9 +39,12 @@ type Machine struct {
 }
 
 // NewMachine makes a bare machine.
-func NewMachine(name string) *Machine {
+func NewMachine(name string) *Machine { return NewMachineIn(NewNet(), name) }
+
+// NewMachineIn makes a bare machine that sees others.
+func NewMachineIn(net *Net, name string) *Machine {
 	return &Machine{
-		Name: name, cpf: map[string]string{}, kits: map[string]bool{}, marks: map[string]bool{},
+		Name: name, net: net, cpf: map[string]string{}, kits: map[string]bool{}, marks: map[string]bool{},
 		secrets: map[string]string{}, fail: map[string]string{}, refuse: map[string]string{},
 		gates: map[string]chan struct{}{}, entered: map[string]chan struct{}{},
 	}
@@ -87,7 +91,22 @@ func (m *Machine) Hold(kind string) (held <-chan struct{}, open func()) {
 }
 
 // SetRunning starts or stops the instance behind everybody's back.
-func (m *Machine) SetRunning(running bool) { m.set(func() { m.running = running }) }
+func (m *Machine) SetRunning(running bool) { m.set(func() { m.run(running) }) }
+
+// run starts or stops the instance, and lets the others know.
+func (m *Machine) run(running bool) {
+	m.running = running
+	m.net.is(m.Name, m.version, running, true)
+}
+
+// CannotTakeOver keeps the instance from becoming a primary, or no longer.
+func (m *Machine) CannotTakeOver(stuck bool) { m.net.stick(m.Name, stuck) }
+
+// Place is what the instance says of its mirror: "Primary", or "" for none.
+func (m *Machine) Place() string {
+	_, _, status := m.net.place(m.Name)
+	return status
+}
 
 // Version is the installed version, "" for none.
 func (m *Machine) Version() (v string) { m.set(func() { v = m.version }); return v }
@@ -155,6 +174,7 @@ func (m *Machine) instances(context.Context) ([]wire.Instance, error) {
 	in := wire.Instance{Name: "IRIS", Dir: m.dir, Version: m.version, Status: "down"}
 	if m.running {
 		in.Status, in.Health = "running", "ok"
+		_, in.MirrorType, in.MirrorStatus = m.net.place(m.Name)
 	}
 	return []wire.Instance{in}, nil
 }

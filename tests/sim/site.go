@@ -38,6 +38,7 @@ type Site struct {
 	// Ran are the commands that shells were given: "MACHINE: COMMAND".
 	Ran *Reports
 
+	net    *Net
 	mu     sync.Mutex
 	agents map[string]*Agent
 	lines  map[*Line]string // to which machine
@@ -66,7 +67,7 @@ func New(t testing.TB, defaults, definitions string) *Site {
 	t.Helper()
 	s := &Site{
 		T: t, Dir: t.TempDir(), Said: &Reports{}, Ran: &Reports{}, Provider: &providertest.Fake{},
-		Unreachable: map[string]error{}, At: map[string]string{}, agents: map[string]*Agent{}, lines: map[*Line]string{},
+		Unreachable: map[string]error{}, At: map[string]string{}, net: NewNet(), agents: map[string]*Agent{}, lines: map[*Line]string{},
 	}
 	public, _, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -116,7 +117,7 @@ func (s *Site) Agent(machine string) *Agent {
 	if a := s.agents[machine]; a != nil {
 		return a
 	}
-	a := NewAgent(NewMachine(machine), s.T.TempDir())
+	a := NewAgent(NewMachineIn(s.net, machine), s.T.TempDir())
 	if err := a.Start(); err != nil {
 		s.T.Errorf("agent of %s: %v", machine, err)
 	}
