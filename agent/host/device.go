@@ -43,7 +43,8 @@ type Device struct {
 var ErrNoDevice = errors.New("there is no such block device")
 
 // Find resolves the user's word for a device: "sdb", "/dev/sdb",
-// "disk/by-id/…".
+// "disk/by-id/…". A link of a cloud that nobody has made is found by the
+// identity that it stands for.
 func (b Blocks) Find(word string) (Device, error) {
 	path := word
 	if rel, ok := strings.CutPrefix(word, "/dev/"); ok {
@@ -53,7 +54,9 @@ func (b Blocks) Find(word string) (Device, error) {
 	}
 	real, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Device{}, fmt.Errorf("%s: %w", word, ErrNoDevice)
+		if real, err = b.findIdentity(strings.TrimPrefix(path, b.Dev+"/")); err == nil && real == "" {
+			return Device{}, fmt.Errorf("%s: %w", word, ErrNoDevice)
+		}
 	}
 	if err != nil {
 		return Device{}, fmt.Errorf("cannot find %s: %v", word, err)

@@ -74,6 +74,36 @@ func TestADeviceIsFoundByEveryWordPeopleUse(t *testing.T) {
 	}
 }
 
+func TestACloudsVolumeIsFoundWithoutTheCloudsRulesForUdev(t *testing.T) {
+	n := newFakeNode(t)
+	n.disk("pci0/nvme1", "nvme1n1", "259:1", map[string]string{"device/serial": "vol0abc123"})
+	n.disk("pci0/nvme2", "nvme2n1", "259:2", map[string]string{"device/serial": "vol0def456"})
+	n.disk("pci0/scsi1", "sdb", "8:16", nil)
+	n.file("run/udev/data/b8:16", "E:ID_SERIAL=0Google_PersistentDisk_data\n")
+	n.disk("pci0/scsi2", "sdc", "8:32", map[string]string{"device/wwid": "naa.6000C29000000000000000000000000a"})
+	n.disk("pci0/scsi3", "sdd", "8:48", nil)
+	n.link("dev/disk/azure/data/by-lun/3", "dev/sdd")
+	for word, want := range map[string]string{
+		"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0def456": "nvme2n1",
+		"/dev/disk/by-id/google-data":                                "sdb",
+		"/dev/disk/by-id/wwn-0x6000c29000000000000000000000000a":     "sdc",
+		"/dev/disk/azure/scsi1/lun3":                                 "sdd",
+	} {
+		if d, err := n.blocks().Find(word); err != nil || d.Name != want {
+			t.Errorf("%s is %+v, %v", word, d, err)
+		}
+	}
+	for _, word := range []string{"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0aaa", "/dev/disk/by-id/google-wij", "/dev/disk/azure/scsi1/lun4"} {
+		if _, err := n.blocks().Find(word); !errors.Is(err, ErrNoDevice) {
+			t.Errorf("%q: %v", word, err)
+		}
+	}
+	n.disk("pci0/nvme3", "nvme3n1", "259:3", map[string]string{"device/serial": "vol0abc123"})
+	if _, err := n.blocks().Find("/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0abc123"); err == nil || errors.Is(err, ErrNoDevice) || !strings.Contains(err.Error(), "nvme1n1") {
+		t.Errorf("two devices with one identity: %v", err)
+	}
+}
+
 func TestAnIdentityDoesNotDependOnTheNameOfTheDay(t *testing.T) {
 	before, after := newFakeNode(t), newFakeNode(t)
 	before.disk("pci0/ata1", "sdb", "8:16", map[string]string{"device/wwid": "naa.1"})
