@@ -39,6 +39,7 @@ func (s *server) ApplyResourceChange(ctx context.Context, r *tfprotov6.ApplyReso
 	case c.planned.IsNull():
 		c.op = "delete"
 	}
+	//lint:ignore SA1019 as in PlanResourceChange
 	out := &tfprotov6.ApplyResourceChangeResponse{NewState: r.PlannedState, Private: r.PlannedPrivate, UnsafeToUseLegacyTypeSystem: true}
 	state, err := s.apply(ctx, &c, schema)
 	if err != nil {

@@ -90,7 +90,8 @@ func toValue(t tftypes.Type, v any) tftypes.Value {
 	if err != nil {
 		return tftypes.NewValue(t, nil)
 	}
-	out, err := tftypes.ValueFromJSON(raw, t) //nolint:staticcheck // the data is our own
+	//lint:ignore SA1019 the data is our own
+	out, err := tftypes.ValueFromJSON(raw, t)
 	if err != nil {
 		return tftypes.NewValue(t, nil)
 	}

@@ -23,6 +23,7 @@ func (s *server) PlanResourceChange(_ context.Context, r *tfprotov6.PlanResource
 	if err != nil {
 		return nil, err
 	}
+	//lint:ignore SA1019 the real providers need its tolerance, and so do blocks that appear by the apply
 	out := &tfprotov6.PlanResourceChangeResponse{PlannedState: r.ProposedNewState, PlannedPrivate: r.PriorPrivate, UnsafeToUseLegacyTypeSystem: true}
 	if wanted.IsNull() {
 		return out, nil // destroy

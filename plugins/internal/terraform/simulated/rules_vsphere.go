@@ -75,8 +75,12 @@ func vsphereDisks(o object) string {
 	if controllers == 0 {
 		controllers = 1
 	}
+	units := at(o, "disk.*.unit_number")
+	if hasUnknown(units) {
+		return ""
+	}
 	seen := map[int]bool{}
-	for _, v := range at(o, "disk.*.unit_number") {
+	for _, v := range units {
 		unit := int(number(v))
 		if seen[unit] {
 			return fmt.Sprintf("two disks have the unit number %d", unit)

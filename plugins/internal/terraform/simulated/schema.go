@@ -97,7 +97,8 @@ var nestings = map[string]tfprotov6.SchemaNestedBlockNestingMode{
 func (b blockJSON) block() (*tfprotov6.SchemaBlock, error) {
 	out := &tfprotov6.SchemaBlock{}
 	for name, a := range b.Attributes {
-		kind, err := tftypes.ParseJSONType(a.Type) //nolint:staticcheck // deprecated, but it reads just what the dump has
+		//lint:ignore SA1019 it reads just what the dump has
+		kind, err := tftypes.ParseJSONType(a.Type)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}

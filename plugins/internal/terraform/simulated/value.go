@@ -138,6 +138,8 @@ func at(v any, path string) []any {
 	}
 	first, rest, _ := strings.Cut(path, ".")
 	switch v := v.(type) {
+	case unknown:
+		return []any{v} // whatever is below is not known either
 	case object:
 		return at(map[string]any(v), path)
 	case map[string]any:
