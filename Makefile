@@ -4,7 +4,7 @@ SHELL      := /bin/bash
 BUILD      := $(shell scripts/buildid)
 GOFLAGS    := -trimpath
 LDFLAGS    := -s -w -X main.build=$(BUILD)
-PROVIDERS  := preexisting lab aws
+PROVIDERS  := preexisting lab aws gcp azure vsphere
 AGENTARCHS := amd64 arm64
 AGENTFILES := controller/agentbin/files
 KITS       := build/kits

@@ -44,6 +44,6 @@ func toolFields() []Field {
 			Meaning: "Machines that `icm provision` may destroy or make anew, or whose volumes. Command line: `-allowDataLoss`, which is better: it counts once."},
 		{Name: "AllowedNetworks", Type: TextList, Where: InDefaults, Providers: []string{AWS, GCP, Azure}, DefaultText: "0.0.0.0/0, which is everywhere", Example: "192.0.2.0/24",
 			Meaning: "Networks from which the nodes' ports may be reached."},
-		{Name: "CloudInit", Type: Bool, Default: "true", Meaning: "Whether the machine image runs cloud-init. It takes the host key that the first contact is verified with; without it that key is trusted unseen."},
+		{Name: "CloudInit", Type: Bool, Default: "true", DefaultFor: map[string]string{VSphere: "false"}, Meaning: "Whether the machine image, or the vSphere template, runs cloud-init. It takes the host key that the first contact is verified with; without it that key is trusted unseen."},
 	}, AWS, GCP, Azure, VSphere)
 }

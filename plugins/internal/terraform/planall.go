@@ -145,7 +145,7 @@ func (r *runner) prepareGroup(w *workspace, g *Group, network any, lockFrom stri
 	nodes, data, balancers := map[string]Vars{}, map[string]string{}, map[string]Vars{}
 	for _, n := range g.Nodes {
 		var key *hostKey
-		if injects(n) {
+		if n.CloudInit() {
 			if key, err = keys.of(n.Machine); err != nil {
 				return err
 			}

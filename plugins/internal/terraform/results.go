@@ -104,7 +104,7 @@ func (r *runner) nodeOf(machine string, o nodeOutput, key *hostKey) provider.Nod
 	if n == nil {
 		return out
 	}
-	if key != nil && injects(n) {
+	if key != nil && n.CloudInit() {
 		out.HostKeys, out.Interim = []string{key.Public}, true
 	}
 	for _, v := range n.Volumes {

@@ -29,6 +29,6 @@ func userData(n *Node, publicKey string, key *hostKey) (string, error) {
 	return "#cloud-config\n" + string(text) + "\n", nil
 }
 
-// injects reports whether the node's image runs cloud-init, so that it takes
+// CloudInit reports whether the node's image runs cloud-init, so that it takes
 // the host key that we make.
-func injects(n *Node) bool { return !strings.EqualFold(n.Fields.Get("CloudInit"), "false") }
+func (n *Node) CloudInit() bool { return !strings.EqualFold(n.Fields.Get("CloudInit"), "false") }

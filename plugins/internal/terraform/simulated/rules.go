@@ -13,6 +13,9 @@ type cloud struct {
 	// credentials are the ways to log in: environment variables, or arguments
 	// of the provider block, that must all be there.
 	credentials [][]string
+	// defaults are arguments of the provider block that may come from the
+	// environment, by the variable.
+	defaults map[string]string
 	// id makes the id of an object; nil makes one up.
 	id func(kind string, o object, config object) string
 	// prefix is what made-up ids begin with.
@@ -28,6 +31,7 @@ type rule struct {
 	forceNew []string          // a change of these needs a new object
 	required []string          // "a|b": one of them must be there
 	refers   map[string]string // path → type of the object it names
+	lists    []string          // those of refers that the cloud empties by itself when the object goes
 	unique   []string          // no two objects may agree in all of these
 	grows    []string          // sizes that cannot become smaller
 	check    func(object) string
@@ -97,7 +101,7 @@ func (c *content) unused(cloud cloud, kind string, o object) error {
 	for key, other := range c.Objects {
 		otherKind, _, _ := strings.Cut(key, "/")
 		for path, target := range cloud.rules[otherKind].refers {
-			if target != kind {
+			if target != kind || slices.Contains(cloud.rules[otherKind].lists, path) {
 				continue
 			}
 			for _, v := range names(other, path) {

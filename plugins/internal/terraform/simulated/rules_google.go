@@ -38,7 +38,8 @@ var google = cloud{
 			check:    googleName,
 		},
 		"google_compute_instance_group": {
-			forceNew: []string{"name", "zone"}, refers: map[string]string{"instances": "google_compute_instance"}, check: googleName,
+			forceNew: []string{"name", "zone"}, refers: map[string]string{"instances": "google_compute_instance"}, lists: []string{"instances"},
+			check: googleName,
 		},
 		"google_compute_region_backend_service": {
 			forceNew: []string{"name", "region", "load_balancing_scheme"},

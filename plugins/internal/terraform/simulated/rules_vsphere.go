@@ -8,6 +8,7 @@ import (
 // vsphere is what is known of vCenter, from the provider's documentation.
 var vsphere = cloud{
 	credentials: [][]string{{"VSPHERE_USER", "VSPHERE_PASSWORD"}},
+	defaults:    map[string]string{"user": "VSPHERE_USER", "password": "VSPHERE_PASSWORD"},
 	id:          func(_ string, o, _ object) string { return vsphereID(o) },
 	values:      vsphereValues,
 	find:        vsphereFind,

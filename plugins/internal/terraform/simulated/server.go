@@ -63,7 +63,14 @@ func (s *server) GetMetadata(context.Context, *tfprotov6.GetMetadataRequest) (*t
 	return out, nil
 }
 
+// GetProviderSchema does what Terraform's SDK does in the real providers: what
+// the environment gives is no longer required.
 func (s *server) GetProviderSchema(context.Context, *tfprotov6.GetProviderSchemaRequest) (*tfprotov6.GetProviderSchemaResponse, error) {
+	for _, a := range s.provider.Block.Attributes {
+		if variable := s.cloud.defaults[a.Name]; a.Required && variable != "" && os.Getenv(variable) != "" {
+			a.Required, a.Optional = false, true
+		}
+	}
 	return &tfprotov6.GetProviderSchemaResponse{
 		Provider: s.provider, ResourceSchemas: s.resources, DataSourceSchemas: s.schemas.data,
 		ServerCapabilities: &tfprotov6.ServerCapabilities{},
