@@ -95,8 +95,8 @@ func typeOf(v terraform.Volume) string {
 
 // Balancer implements terraform.Cloud.
 func (gcp) Balancer(_ *terraform.Deployment, b *terraform.Balancer) terraform.Vars {
-	name := b.Name + b.Machine[strings.LastIndex(b.Machine, "-"):] // a role may have several
-	return terraform.Vars{"short_name": googleName(name, 40), "port": b.Port, "health": b.Health(), "nodes": b.Nodes}
+	// Not the name of the nodes: one of them would have the same address name.
+	return terraform.Vars{"short_name": googleName(b.Machine, 40), "port": b.Port, "health": b.Health(), "nodes": b.Nodes}
 }
 
 // Device implements terraform.Cloud. raw is the name that the disk has on its
