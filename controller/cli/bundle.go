@@ -68,6 +68,7 @@ func (o *bundleOptions) register(fs *flag.FlagSet) {
 	o.storeOptions.register(fs)
 	o.buildOptions.register(fs)
 	o.signingOptions.register(fs, "for build: `file` of the private key; for keygen: where to put it, and with .pub behind the public one")
+	fs.BoolVar(&o.noPassword, "noPassword", false, "for keygen: do not encrypt the private key")
 	fs.StringVar(&o.pubkey, "pubkey", "", "for verify, ls, load, export: the public `key` to check with, a file or the key itself, instead of those pinned")
 	fs.StringVar(&o.to, "to", "", "for export: `directory` for the files")
 	fs.StringVar(&o.only, "only", "", "for export: only files whose path or name matches this `pattern`, such as 'kits/*'")
@@ -83,8 +84,12 @@ type storeOptions struct {
 }
 
 func (o *storeOptions) register(fs *flag.FlagSet) {
-	fs.StringVar(&o.store, "store", "", "`directory` of loaded bundles and pinned keys (default: ICM_BUNDLE_STORE, or .local/share/icm/bundles in the home directory)")
+	o.place(fs)
 	fs.BoolVar(&o.allowOlder, "allowOlder", false, "take a bundle that is older than the newest seen")
+}
+
+func (o *storeOptions) place(fs *flag.FlagSet) {
+	fs.StringVar(&o.store, "store", "", "`directory` of loaded bundles and pinned keys (default: ICM_BUNDLE_STORE, or .local/share/icm/bundles in the home directory)")
 }
 
 // open finds the store.
@@ -112,10 +117,15 @@ func absolute(env *Env, path string) string {
 
 // keys are those to check a bundle with.
 func (o *bundleOptions) keys(env *Env) ([]signing.Public, error) {
-	if o.pubkey == "" {
+	return o.keysOr(env, o.pubkey)
+}
+
+// keysOr are the one key that was named, or those pinned.
+func (o *storeOptions) keysOr(env *Env, named string) ([]signing.Public, error) {
+	if named == "" {
 		return o.open(env).Keys()
 	}
-	k, err := loadPublic(env, o.pubkey)
+	k, err := loadPublic(env, named)
 	return []signing.Public{k}, err
 }
 

@@ -21,7 +21,6 @@ type signingOptions struct {
 func (o *signingOptions) register(fs *flag.FlagSet, key string) {
 	fs.StringVar(&o.key, "key", "", key)
 	fs.StringVar(&o.passwordFile, "keyPasswordFile", "", "read the password of the private key from this `file`; without it the variable ICM_KEY_PASSWORD counts, or the terminal")
-	fs.BoolVar(&o.noPassword, "noPassword", false, "for keygen: do not encrypt the private key")
 }
 
 // private opens the signing key.

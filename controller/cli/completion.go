@@ -32,7 +32,7 @@ fish: icm completion fish > ~/.config/fish/completions/icm.fish`,
 }
 
 // fileOptions are completed with file names.
-const fileOptions = "-definitions|-defaults|-instances|-stateDir|-localPath|-localFile|-iscPasswordFile|-key|-kit|-bundle|-base|-o|-pubkey|-store|-bin|-to"
+const fileOptions = "-definitions|-defaults|-instances|-stateDir|-localPath|-localFile|-iscPasswordFile|-key|-kit|-bundle|-base|-o|-pubkey|-store|-bin|-to|-verify"
 
 func optionNames(c command) []string {
 	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
