@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,6 +48,11 @@ func (n *Node) Running() bool {
 	if pids, err := n.processes(); err != nil || len(pids) > 0 {
 		return true
 	}
+	// A child that is just being started has our open files, and with them this
+	// lock, until it becomes its program. To whoever switches the node on next
+	// it would seem to run.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	f, err := n.takePower()
 	if err != nil {
 		return errors.Is(err, ErrRunning)
