@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,8 @@ type site struct {
 	defaults map[string]any
 	env      []string
 	other    string // path of an icm that is not bin/icm
+	// enter begins every command line, for a site that lies elsewhere.
+	enter []string
 }
 
 // top is the root of the project.
@@ -166,11 +169,15 @@ func (s *site) run(program string, args ...string) result {
 
 // command makes a command of the site, for scenarios that kill it.
 func (s *site) command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	path := filepath.Join(top(), "bin", program)
+	path := program
+	if !filepath.IsAbs(program) {
+		path = filepath.Join(top(), "bin", program)
+	}
 	if program == "icm" && s.other != "" {
 		path = s.other
 	}
-	cmd := exec.CommandContext(ctx, path, args...)
+	words := append(append(slices.Clone(s.enter), path), args...)
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Dir, cmd.Env = s.dir, s.env
 	return cmd
 }
