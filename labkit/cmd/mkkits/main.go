@@ -33,8 +33,9 @@ func main() {
 	out := flag.String("o", "kits", "`directory` for the tarballs")
 	pad := flag.Int("pad", 0, "add `MiB` of incompressible padding to each IRIS kit")
 	variant := flag.String("variant", "", "build only this faulty `variant`: broken-upgrade, broken-install, truncated or wrong-platform")
+	versions := flag.String("versions", strings.Join(eras, ","), "build kits of these `versions`, five numbers each")
 	flag.Parse()
-	if err := build(*out, *pad, *variant); err != nil {
+	if err := build(*out, *pad, *variant, strings.Split(*versions, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "mkkits:", err)
 		os.Exit(1)
 	}
@@ -45,23 +46,27 @@ const (
 	newPlatform = "lnxubuntu2204x64"
 )
 
-// sound are the kits of three eras, with successors to upgrade to.
-func sound() []kit {
+// eras are three, with successors to upgrade to.
+var eras = []string{"2018.2.0.792.0", "2018.2.1.417.0", "2023.1.0.235.1", "2023.1.1.380.0", "2025.1.0.223.0"}
+
+// sound are the kits of these versions. Before 2020 kits had another name for
+// the platform, and the stand-in has no Web Gateway of their time.
+func sound(versions []string) []kit {
 	var out []kit
-	for _, v := range []string{"2018.2.0.792.0", "2018.2.1.417.0", "2023.1.0.235.1", "2023.1.1.380.0", "2025.1.0.223.0"} {
-		platform := newPlatform
-		if strings.HasPrefix(v, "2018") {
+	for _, v := range versions {
+		platform, old := newPlatform, release.Numbers(v)[0] < 2020
+		if old {
 			platform = oldPlatform
 		}
 		out = append(out, kit{"IRIS", release.Release{Version: v, Platform: platform}}, kit{"ISCAgent", release.Release{Version: v, Platform: platform}})
-		if !strings.HasPrefix(v, "2018") {
+		if !old {
 			out = append(out, kit{"WebGateway", release.Release{Version: v, Platform: platform}})
 		}
 	}
 	return out
 }
 
-func build(out string, pad int, variant string) error {
+func build(out string, pad int, variant string, versions []string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
@@ -69,7 +74,7 @@ func build(out string, pad int, variant string) error {
 	if err != nil {
 		return err
 	}
-	kits := sound()
+	kits := sound(versions)
 	var module []byte
 	if variant == "" {
 		if module, err = compileModule(); errors.Is(err, errNoApache) {

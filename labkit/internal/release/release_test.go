@@ -22,6 +22,8 @@ func TestErasDiffer(t *testing.T) {
 		security            string
 	}{
 		{"2018.2.0.792.0", false, true, false, 51773, 1, "Minimal"},
+		{"2019.1.0.511.0", false, true, false, 51773, 1, "Minimal"},
+		{"2021.1.0.215.0", true, true, false, 1972, 2, "Minimal"},
 		{"2023.1.0.235.1", true, true, false, 1972, 2, "Minimal"},
 		{"2025.1.0.223.0", true, false, true, 1972, 3, "LockedDown"},
 	}
