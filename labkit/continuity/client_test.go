@@ -173,8 +173,8 @@ func TestFailuresThatSayTheSameAreToldOnce(t *testing.T) {
 	for n := range 3 {
 		list = append(list, Failure{Route: "AM", Op: Write, At: at.Add(time.Duration(n) * time.Second), Err: errors.New("refused")})
 	}
-	list = append(list, Failure{Route: "AM", Op: Read, At: at.Add(3 * time.Second), Err: errors.New("refused")})
-	want := "[03:04:05.000 AM: write failed after 0s: refused (and 2 more until 03:04:07.000) 03:04:08.000 AM: read failed after 0s: refused]"
+	list = append(list, Failure{Route: "AM", Op: Read, At: at.Add(3 * time.Second), Err: errors.New("no route")})
+	want := "[03:04:05.000 AM: write failed after 0s: refused (and 2 more until 03:04:07.000) 03:04:08.000 AM: read failed after 0s: no route]"
 	if got := fmt.Sprint(grouped(list)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -125,7 +125,7 @@ func grouped(list []Failure) []string {
 	var out []string
 	for n := 0; n < len(list); {
 		end := n + 1
-		for end < len(list) && list[end].Op == list[n].Op && list[end].Err.Error() == list[n].Err.Error() {
+		for end < len(list) && list[end].Err.Error() == list[n].Err.Error() {
 			end++
 		}
 		line := list[n].String()

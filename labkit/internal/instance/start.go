@@ -292,15 +292,15 @@ func (i *Instance) stop(noFailover bool) error {
 	i.log.write(0, "Generic.Event", "Shutdown of stand-in for InterSystems IRIS requested")
 	i.pause(i.faultDuration("stop-delay-ms", 0))
 	i.mirror.stop(noFailover)
-	if i.fault("dirty-stop") != 0 {
-		i.log.write(2, "Generic.Event", "Shutdown ended before the databases were written (fault dirty-stop)")
-		return errDirty
-	}
 	for _, l := range i.listeners[:1] { // the control socket answers to the end
 		l.Close()
 	}
 	if i.packet != nil {
 		i.packet.Close()
+	}
+	if i.fault("dirty-stop") != 0 {
+		i.log.write(2, "Generic.Event", "Shutdown ended before the databases were written (fault dirty-stop)")
+		return errDirty
 	}
 	if err := i.set.Close(); err != nil {
 		i.alert(2, "Generic.Event", "Shutdown: "+err.Error())
