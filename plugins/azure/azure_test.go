@@ -23,3 +23,5 @@ var tested = cloudtest.Cloud{
 func TestLife(t *testing.T) { cloudtest.Life(t, tested) }
 
 func TestConformance(t *testing.T) { cloudtest.Conform(t, tested) }
+
+func TestTheSampleIsAccepted(t *testing.T) { cloudtest.Sample(t, azure{}, "../../samples/azure", "1") }

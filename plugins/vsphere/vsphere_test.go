@@ -25,3 +25,7 @@ var tested = cloudtest.Cloud{
 func TestLife(t *testing.T) { cloudtest.Life(t, tested) }
 
 func TestConformance(t *testing.T) { cloudtest.Conform(t, tested) }
+
+func TestTheSampleIsAccepted(t *testing.T) {
+	cloudtest.Sample(t, vsphere{}, "../../samples/vsphere", "")
+}
