@@ -3,6 +3,7 @@ package simulated
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -73,7 +74,7 @@ func (s *server) apply(ctx context.Context, c *change, schema *tfprotov6.Schema)
 	}
 	said, err := s.callHook(ctx, c, plainObject(state))
 	if err != nil {
-		return tftypes.Value{}, err
+		return tftypes.Value{}, errors.Join(err, s.refuse(c))
 	}
 	if len(said) > 0 {
 		state = s.complete(c, schema, c.planned, said)
@@ -83,6 +84,14 @@ func (s *server) apply(ctx context.Context, c *change, schema *tfprotov6.Schema)
 	}
 	pause(ctx, c.delay/2)
 	return state, nil
+}
+
+// refuse takes back an object that the hook could not make.
+func (s *server) refuse(c *change) error {
+	if c.op != "create" {
+		return nil
+	}
+	return s.store.Delete(c.kind, c.id)
 }
 
 // begin checks whether the cloud takes the call.
