@@ -51,6 +51,9 @@ type ClusterInit struct {
 	Master    string `json:"master,omitempty"`
 	// Mirrored says that the node is the primary of a mirror.
 	Mirrored bool `json:"mirrored,omitempty"`
+	// Address is "host:port" by which the cluster knows this node; empty for
+	// what the instance finds out itself.
+	Address string `json:"address,omitempty"`
 }
 
 // ClusterNode is the argument of cluster.attach and cluster.detach, on the node
@@ -62,8 +65,8 @@ type ClusterNode struct {
 	URL string `json:"url"`
 	// MirrorRole is "primary", "backup" or "drasync" on members of mirrors.
 	MirrorRole string `json:"mirror_role,omitempty"`
-	// Address is "host:port" by which the cluster knows this node; for
-	// cluster.detach.
+	// Address is "host:port" by which the cluster knows this node; empty for
+	// what the instance finds out itself.
 	Address string `json:"address,omitempty"`
 	// Data is, for cluster.detach, the named consent to remove a data node.
 	Data bool `json:"data,omitempty"`
