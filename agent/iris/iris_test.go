@@ -553,3 +553,52 @@ func TestNamesOfAccountsThatAreNoneAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestShardsAndNodesAreSaidInTheFormThatEveryReleaseTakes(t *testing.T) {
+	plain := kind.Shard{Host: "10.0.0.1", Port: 1972, Namespace: "ACME"}
+	pair, query := plain, plain
+	pair.Mirror, pair.BackupHost, pair.BackupPort = "M1", "10.0.0.2", 1973
+	query.QueryOf = "10.0.0.9:1972"
+	for want, got := range map[string]string{
+		`AssignShard("M","10.0.0.1",1972,"ACME")`:                                 assignShard("M", plain),
+		`AssignShard("M","10.0.0.1",1972,"ACME","M1","10.0.0.2",1973)`:            assignShard("M", pair),
+		`AssignShard("M","10.0.0.1",1972,"ACME","","","","","10.0.0.9:1972")`:     assignShard("M", query),
+		`DeassignShard("M","10.0.0.1",1972,"ACME")`:                               deassignShard("M", plain),
+		`Cluster.Initialize()`:                                                    initializeCluster(kind.ClusterInit{}),
+		`Cluster.Initialize("C")`:                                                 initializeCluster(kind.ClusterInit{Namespace: "C"}),
+		`Cluster.InitializeMirrored(,"M",,,"fd00::1")`:                            initializeCluster(kind.ClusterInit{Master: "M", Mirrored: true, Address: "[fd00::1]:1972"}),
+		`AttachAsDataNode("IRIS://x:1")`:                                          attachNode(kind.ClusterNode{Role: kind.DataNode, URL: "IRIS://x:1"}),
+		`AttachAsComputeNode("IRIS://x:1","10.0.0.1")`:                            attachNode(kind.ClusterNode{Role: kind.ComputeNode, URL: "IRIS://x:1", Address: "10.0.0.1:1972"}),
+		`AttachAsMirroredNode("IRIS://x:1","backup","10.0.0.1")`:                  attachNode(kind.ClusterNode{Role: kind.DataNode, MirrorRole: "backup", URL: "IRIS://x:1", Address: "10.0.0.1:1972"}),
+		"VerifyShards(\"M\")\nif +sc=1 set sc=$SYSTEM.Sharding.ActivateNewShards": activateShards("M"),
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s\ndoes not have %s", got, want)
+		}
+	}
+}
+
+// TestAListingIsReadWhateverItsColumns has the columns of two releases.
+func TestAListingIsReadWhateverItsColumns(t *testing.T) {
+	old := parseListing("Shard   Host           Port    Namespc  Mirror  Role    VIP\n1       shard1.acme.com   56775   SHARD1\n2       shard2.acme.com   56777   SHARD2  M1  Primary\n")
+	if !old.Has("SHARD1.acme.com", 56775) || old.Has("shard1.acme.com", 56777) || old.Has("shard1", 56775) || old.HasNew() {
+		t.Errorf("the old listing is read wrongly: %v", old)
+	}
+	before, after := parseListing("1 10.0.0.1 1972 NS Data New\n"), parseListing("1  10.0.0.1  1972 NS Data Active\n")
+	if !before.HasNew() || after.HasNew() || before.String() != after.String() || old.String() == before.String() {
+		t.Errorf("%q and %q", before, after)
+	}
+}
+
+func TestErrorsOfShardingTellWhatToDo(t *testing.T) {
+	for said, words := range map[string]string{
+		"ERROR #9300: The license key of this instance does not allow sharding": "LicenseDir",
+		"ERROR #9318: Shard x holds 3 rows":                                     "move the data away",
+		"ERROR #9317: Shard x does not answer as one":                           "firewalls",
+		"ERROR #1: something new":                                               "",
+	} {
+		if got := hint.Of(explainSharding(errors.New(said))); words == "" && got != "" || !strings.Contains(got, words) {
+			t.Errorf("%s: %q, want %q", said, got, words)
+		}
+	}
+}

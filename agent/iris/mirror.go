@@ -117,7 +117,7 @@ func (n *Node) Tell(ctx context.Context, list []wire.Instance) []wire.Instance {
 		if !Running(in) {
 			continue
 		}
-		list[i].Sharding = Sharding(in)
+		list[i].Sharding = n.Sharding(in)
 		if !mirrorType(in.MirrorType) {
 			continue
 		}
