@@ -279,5 +279,8 @@ func (d Deps) forgetMade(made accountsMade) error {
 			keep.WriteString(line)
 		}
 	}
+	if keep.Len() == 0 {
+		return removeFiles(d.home(AccountsFile))
+	}
 	return writeFile(d.home(AccountsFile), keep.String(), 0o600)
 }

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -69,7 +70,7 @@ func roomForClients(in wire.Instance) (int, error) {
 // doServe lets application servers in.
 //
 // Rerun: sets the same again.
-// Undo: shuts the service if it was shut.
+// Undo: shuts the service if it was shut, and gives back the room there was.
 func (d Deps) doServe(ctx context.Context, t *engine.Task) error {
 	var a kind.ECPServer
 	if err := t.Decode(&a); err != nil {
@@ -95,6 +96,9 @@ func (d Deps) doServe(ctx context.Context, t *engine.Task) error {
 	if err != nil || room >= a.Clients {
 		return err
 	}
+	if err := once(t, "raised", func() error { return t.Note("room", room) }); err != nil {
+		return err
+	}
 	t.Logf("%s has room for %d application servers, %d from its next start on", in.Name, room, a.Clients)
 	return d.IRIS.AllowClients(ctx, in, a.Clients)
 }
@@ -102,15 +106,26 @@ func (d Deps) doServe(ctx context.Context, t *engine.Task) error {
 func (d Deps) undoServe(ctx context.Context, t *engine.Task) error {
 	var a kind.ECPServer
 	var enabled bool
+	var room int
 	if err := t.Decode(&a); err != nil {
 		return err
 	}
-	if _, err := t.Load("enabled", &enabled); err != nil || !enabled {
+	_, errEnabled := t.Load("enabled", &enabled)
+	raised, errRoom := t.Load("room", &room)
+	if err := errors.Join(errEnabled, errRoom); err != nil || !enabled && !raised {
 		return err
 	}
 	in, err := d.find(ctx, a.Instance.Name)
 	if err != nil || !in.there || !iris.Running(in.Instance) {
 		return err
+	}
+	if raised {
+		if err := d.IRIS.AllowClients(ctx, in.Instance, room); err != nil {
+			return err
+		}
+	}
+	if !enabled {
+		return nil
 	}
 	return d.IRIS.ServeECP(ctx, in.Instance, false)
 }

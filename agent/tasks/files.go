@@ -37,6 +37,23 @@ func readFile(path string) (string, bool, error) {
 	return string(data), true, nil
 }
 
+// copyWhole copies a file with its mode and owner.
+func copyWhole(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.Write(to, data, info.Mode().Perm()); err != nil {
+		return err
+	}
+	uid, gid := owner(info)
+	return os.Chown(to, uid, gid)
+}
+
 // fileBefore is a file as it was before a task changed it.
 type fileBefore struct {
 	Existed bool        `json:"existed"`

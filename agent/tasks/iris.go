@@ -187,3 +187,13 @@ func once(t *engine.Task, key string, f func() error) error {
 	}
 	return t.Note(key, true)
 }
+
+// begin notes, before the first change, that there is something to undo: a task
+// that finds its work done must not undo what another one did.
+func begin(t *engine.Task) error { return once(t, "begun", func() error { return nil }) }
+
+// begun reports whether begin was called.
+func begun(t *engine.Task) (yes bool, err error) {
+	_, err = t.Load("begun", &yes)
+	return yes, err
+}

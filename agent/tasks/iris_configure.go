@@ -119,7 +119,8 @@ func localDefault(c configuration, f *cpf.File) bool {
 // rule.
 //
 // Rerun: sets the same again; the passwords are taken once, by the first start.
-// Undo: iris.cpf is put back as it was; a merge that waits is dropped.
+// Undo: iris.cpf is put back as it was, and so is a merge that waited before;
+// one that this task made is dropped.
 func (d Deps) doConfigure(ctx context.Context, t *engine.Task) error {
 	c, err := d.configuration(ctx, t)
 	if err != nil {
@@ -138,10 +139,10 @@ func (d Deps) doConfigure(ctx context.Context, t *engine.Task) error {
 	if !signOn && !iris.Down(c.in.Instance) && !iris.Crashed(c.in.Instance) {
 		return fmt.Errorf("cannot configure %s: it is %q, not down", c.in.Name, c.in.Status)
 	}
-	if err := once(t, "kept", func() error { return d.dropCPFBackup(c.in.Name) }); err != nil {
+	if err := once(t, "kept", func() error { return d.dropConfigurationBackup(c.in.Name) }); err != nil {
 		return err
 	}
-	if err := d.keepCPF(c.in.Instance); err != nil {
+	if err := d.keepConfiguration(c.in.Instance, c.pending); err != nil {
 		return err
 	}
 	var hash secret.Secret
@@ -182,22 +183,29 @@ func (d Deps) configureByMerge(t *engine.Task, c configuration, hash secret.Secr
 	return d.IRIS.SetPending(c.in.Name, c.args.Instance.Owner, c.args.Instance.Group, merge)
 }
 
-// cpfBackup is where iris.cpf is kept as it was: it may hold a password hash,
-// which is no text for the task journal.
-func (d Deps) cpfBackup(name string) string {
-	return filepath.Join(d.Home, "iris", strings.ToLower(name)+".cpf.before")
+// backups are where iris.cpf and the merge that waited are kept as they were:
+// they may hold password hashes, which are no text for the task journal.
+func (d Deps) backups(name string) (cpf, merge string) {
+	base := filepath.Join(d.Home, "iris", strings.ToLower(name))
+	return base + ".cpf.before", base + ".merge.before"
 }
 
-func (d Deps) keepCPF(in wire.Instance) error {
-	if _, err := os.Stat(d.cpfBackup(in.Name)); err == nil {
+// keepConfiguration keeps what is there once: a rerun must not take its own work
+// for it. iris.cpf comes last, and says that all of it is kept.
+func (d Deps) keepConfiguration(in wire.Instance, pending []byte) error {
+	cpfBackup, mergeBackup := d.backups(in.Name)
+	if _, err := os.Stat(cpfBackup); err == nil {
 		return nil
 	}
 	data, err := os.ReadFile(iris.CPFPath(in))
 	if err == nil {
-		err = os.MkdirAll(filepath.Dir(d.cpfBackup(in.Name)), 0o700)
+		err = os.MkdirAll(filepath.Dir(cpfBackup), 0o700)
+	}
+	if err == nil && len(pending) > 0 {
+		err = atomicfile.Write(mergeBackup, pending, 0o600)
 	}
 	if err == nil {
-		err = atomicfile.Write(d.cpfBackup(in.Name), data, 0o600)
+		err = atomicfile.Write(cpfBackup, data, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot keep the configuration of %s: %v", in.Name, err)
@@ -205,9 +213,12 @@ func (d Deps) keepCPF(in wire.Instance) error {
 	return nil
 }
 
-func (d Deps) dropCPFBackup(name string) error {
-	if err := os.Remove(d.cpfBackup(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot forget the old configuration of %s: %v", name, err)
+func (d Deps) dropConfigurationBackup(name string) error {
+	cpfBackup, mergeBackup := d.backups(name)
+	for _, path := range []string{cpfBackup, mergeBackup} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot forget the old configuration of %s: %v", name, err)
+		}
 	}
 	return nil
 }
@@ -225,23 +236,40 @@ func (d Deps) undoConfigure(ctx context.Context, t *engine.Task) error {
 	if err != nil {
 		return err
 	}
-	if err := d.IRIS.ClearPending(a.Instance.Name); err != nil {
-		return err
-	}
-	data, err := os.ReadFile(d.cpfBackup(a.Instance.Name))
-	if errors.Is(err, fs.ErrNotExist) || !in.there {
-		return d.dropCPFBackup(a.Instance.Name)
+	cpfBackup, _ := d.backups(a.Instance.Name)
+	data, err := os.ReadFile(cpfBackup)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing was changed, or it is undone already
 	}
 	if err != nil {
 		return fmt.Errorf("cannot put the configuration of %s back: %v", a.Instance.Name, err)
 	}
+	if !in.there {
+		return errors.Join(d.IRIS.ClearPending(a.Instance.Name), d.dropConfigurationBackup(a.Instance.Name))
+	}
 	if err := d.haltFirstStart(ctx, t, in.Instance); err != nil {
+		return err
+	}
+	if err := d.restorePending(a.Instance); err != nil {
 		return err
 	}
 	if err := iris.WriteCPF(in.Instance, cpf.Parse(data)); err != nil {
 		return err
 	}
-	return d.dropCPFBackup(a.Instance.Name)
+	return d.dropConfigurationBackup(a.Instance.Name)
+}
+
+// restorePending makes the merge wait again that waited before, or none.
+func (d Deps) restorePending(i kind.Instance) error {
+	_, mergeBackup := d.backups(i.Name)
+	merge, err := os.ReadFile(mergeBackup)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d.IRIS.ClearPending(i.Name)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot put the configuration of %s back: %v", i.Name, err)
+	}
+	return d.IRIS.SetPending(i.Name, i.Owner, i.Group, merge)
 }
 
 // haltFirstStart stops what doConfigure itself started.

@@ -92,7 +92,7 @@ func (d Deps) removeRest(ctx context.Context, t *engine.Task, i kind.Instance) e
 	if exists(i.Dir) {
 		t.Logf("left in place: %s", i.Dir)
 	}
-	return errors.Join(d.dropCPFBackup(i.Name), d.IRIS.Forget(i.Name))
+	return errors.Join(d.dropConfigurationBackup(i.Name), d.IRIS.Forget(i.Name))
 }
 
 // leftovers are the directories of an instance that lie elsewhere and stay.

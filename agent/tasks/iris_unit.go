@@ -108,6 +108,8 @@ func lineDiffs(name, have, want string) []wire.Diff {
 type unitBefore struct {
 	Text  string `json:"text"`
 	There bool   `json:"there"`
+	// Disabled says that the unit that was there did not start at boot.
+	Disabled bool `json:"disabled,omitempty"`
 }
 
 // doUnit writes the instance's service and enables it.
@@ -128,7 +130,11 @@ func (d Deps) doUnit(ctx context.Context, t *engine.Task) error {
 	if known, err := t.Load("before", &before); err != nil {
 		return err
 	} else if !known {
-		if err := t.Note("before", unitBefore{have, there}); err != nil {
+		st, err := d.Units.Status(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := t.Note("before", unitBefore{have, there, st.File != "enabled"}); err != nil {
 			return err
 		}
 	}
@@ -151,8 +157,14 @@ func (d Deps) undoUnit(ctx context.Context, t *engine.Task) error {
 	if known, err := t.Load("before", &before); err != nil || !known {
 		return err
 	}
-	if before.There {
-		return d.Units.Write(ctx, iris.UnitName(i.Name), before.Text)
+	name := iris.UnitName(i.Name)
+	if !before.There {
+		return d.Units.Remove(ctx, name)
 	}
-	return d.Units.Remove(ctx, iris.UnitName(i.Name))
+	if before.Disabled {
+		if err := d.Units.Disable(ctx, name); err != nil {
+			return err
+		}
+	}
+	return d.Units.Write(ctx, name, before.Text)
 }

@@ -259,7 +259,7 @@ func (d Deps) undoKernel(ctx context.Context, t *engine.Task) error {
 	if known, err := t.Load("settings", &old); err != nil || !known {
 		return err
 	}
-	for _, path := range []string{sysctlFile, thpFile, limitsFile, logindFile} {
+	for _, path := range []string{thpFile, logindFile, sysctlFile, limitsFile} { // the last one written goes first
 		if err := d.restoreFile(t, path); err != nil {
 			return err
 		}

@@ -119,17 +119,21 @@ func (d Deps) lookFetch(_ context.Context, t *engine.Task) (wire.Look, error) {
 // doFetch gets the archive onto the node and proves that it is whole.
 //
 // Rerun: a download goes on where it stopped, a checked archive is kept.
-// Undo: deletes the archive.
+// Undo: deletes the archive, unless it was there before. One that it replaced is
+// fetched again when it is needed.
 func (d Deps) doFetch(ctx context.Context, t *engine.Task) error {
 	a, k, err := decodeKit(t)
 	if err != nil {
 		return err
 	}
-	if brought(a.URL) {
-		return d.takeBrought(ctx, k, a)
-	}
 	if d.upToDate(k, a) {
 		return nil
+	}
+	if err := begin(t); err != nil {
+		return err
+	}
+	if brought(a.URL) {
+		return d.takeBrought(ctx, k, a)
 	}
 	path := d.archive(k)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -182,6 +186,9 @@ func joinRemove(err error, path string) error {
 func (d Deps) undoFetch(_ context.Context, t *engine.Task) error {
 	_, k, err := decodeKit(t)
 	if err != nil {
+		return err
+	}
+	if did, err := begun(t); err != nil || !did {
 		return err
 	}
 	path := d.archive(k)

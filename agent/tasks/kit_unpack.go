@@ -45,13 +45,17 @@ func (d Deps) isUnpacked(k kitname.Kit, want string) bool {
 // the kit whether it fits this system.
 //
 // Rerun: a half-unpacked directory is removed first, a finished one is kept.
-// Undo: removes the directory; instances installed from it are untouched.
+// Undo: removes the directory, unless it was there before; instances installed
+// from it are untouched.
 func (d Deps) doUnpack(ctx context.Context, t *engine.Task) error {
 	a, k, err := decodeKit(t)
 	if err != nil {
 		return err
 	}
 	if !d.isUnpacked(k, a.SHA256) {
+		if err := begin(t); err != nil {
+			return err
+		}
 		if err := d.unpack(ctx, t, k, a.SHA256); err != nil {
 			return err
 		}
@@ -90,6 +94,9 @@ func (d Deps) unpack(ctx context.Context, t *engine.Task, k kitname.Kit, want st
 func (d Deps) undoUnpack(_ context.Context, t *engine.Task) error {
 	_, k, err := decodeKit(t)
 	if err != nil {
+		return err
+	}
+	if did, err := begun(t); err != nil || !did {
 		return err
 	}
 	return d.removeUnpacked(k)

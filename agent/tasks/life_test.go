@@ -102,6 +102,7 @@ func (u runningUnits) Remove(ctx context.Context, name string) error {
 		return err
 	}
 	delete(u.files, name)
+	delete(u.enabled, name)
 	return nil
 }
 

@@ -9,8 +9,13 @@ import (
 	"testing"
 )
 
-// scratchKits is where the stand-in kits are in a scratch root.
-const scratchKits = "/kits"
+// Where a scratch root has the stand-in kits, what its overlay has of its own,
+// and this machine's root as it is.
+const (
+	scratchKits  = "/kits"
+	scratchUpper = "/.upper"
+	scratchLower = "/.lower"
+)
 
 // scratchScript makes a root that may be spoilt: this machine's, under an
 // overlay in memory, in namespaces that take everything with them. The shell
@@ -24,7 +29,9 @@ mount -t proc proc "$1/root/proc"
 mount --rbind /dev "$1/root/dev"
 mount -t tmpfs run "$1/root/run"
 mount -t tmpfs tmp "$1/root/tmp"
-mkdir "$1/root/kits"
+mkdir "$1/root/kits" "$1/root/.upper" "$1/root/.lower"
+mount --bind "$1/upper" "$1/root/.upper"
+mount --bind / "$1/root/.lower"
 mount --bind "$2" "$1/root/kits"
 cp "$3" "$1/root/scratch.test"
 ip link set lo up

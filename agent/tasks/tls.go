@@ -128,14 +128,7 @@ func (d Deps) keepTLS(t *engine.Task, a kind.TLS) error {
 		return fmt.Errorf("cannot keep the TLS files: %v", err)
 	}
 	for _, f := range tlsFiles(a) {
-		data, err := os.ReadFile(d.path(filepath.Join(a.Dir, f.name)))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = atomicfile.Write(filepath.Join(d.tlsBackup(t), f.name), data, 0o600)
-		}
-		if err != nil {
+		if err := copyWhole(d.path(filepath.Join(a.Dir, f.name)), filepath.Join(d.tlsBackup(t), f.name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("cannot keep the TLS files: %v", err)
 		}
 	}
@@ -157,14 +150,9 @@ func (d Deps) undoTLS(_ context.Context, t *engine.Task) error {
 	}
 	for _, f := range tlsFiles(a) {
 		path := d.path(filepath.Join(a.Dir, f.name))
-		data, err := os.ReadFile(filepath.Join(d.tlsBackup(t), f.name))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		err := copyWhole(filepath.Join(d.tlsBackup(t), f.name), path)
+		if errors.Is(err, fs.ErrNotExist) {
 			err = removeFiles(path)
-		case err == nil:
-			if err = atomicfile.Write(path, data, tlsMode); err == nil {
-				err = iris.Own(path, a.Owner, a.Group, tlsMode)
-			}
 		}
 		if err != nil {
 			return fmt.Errorf("cannot put the TLS files back: %v", err)

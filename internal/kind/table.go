@@ -95,7 +95,7 @@ var Table = map[string]Info{
 	IRISSnapshot:  {Reversibility: Reversible},
 	IRISDiscard:   {Reversibility: OneWay, Why: "the copy of the old version is deleted"},
 	IRISLicense:   {Reversibility: Reversible},
-	IRISConfigure: {Reversibility: Reversible},
+	IRISConfigure: {Reversibility: Compensable, Why: "iris.cpf is put back; passwords stay as they were set"},
 	IRISUnit:      {Reversibility: Reversible},
 	IRISStart:     {Reversibility: Compensable, Why: "stops it again", Doing: "Starting InterSystems IRIS", Done: "started InterSystems IRIS"},
 	IRISStop:      {Reversibility: Compensable, Why: "starts it again", Doing: "Stopping InterSystems IRIS", Done: "stopped InterSystems IRIS"},
