@@ -173,9 +173,10 @@ func (e *Engine) tellProgress(p wire.Progress) {
 func panicPlace(stack []byte) string {
 	_, after, _ := strings.Cut(string(stack), "panic(")
 	for line := range strings.Lines(after) {
-		line = strings.TrimSpace(line)
-		if !strings.HasSuffix(strings.Fields(line + " x")[0], ")") && strings.Contains(line, ".go:") && !strings.Contains(line, "/runtime/") {
-			place, _, _ := strings.Cut(line, " ")
+		file, isFile := strings.CutPrefix(line, "\t") // functions stand at the margin
+		place, _, _ := strings.Cut(strings.TrimSpace(file), " ")
+		// With -trimpath, as agents are built, the path has no beginning.
+		if isFile && !strings.Contains("/"+place, "/runtime/") {
 			return place[strings.LastIndexByte(place, '/')+1:]
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"icm/internal/wire"
 )
 
-func writeJournal(t *testing.T, path string, n int) {
+func writeJournal(t testing.TB, path string, n int) {
 	t.Helper()
 	j, err := openJournal(path, func(record, int64) error { return nil })
 	if err != nil {

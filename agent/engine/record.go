@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"strconv"
 
 	"icm/internal/wire"
 )
@@ -93,13 +92,10 @@ func verified(line []byte) ([]byte, error) {
 	if len(line) <= crcLen || line[crcLen-1] != ' ' {
 		return nil, errors.New("it is not a record")
 	}
-	want, err := strconv.ParseUint(string(line[:crcLen-1]), 16, 32)
-	if err != nil {
-		return nil, errors.New("it has no checksum")
-	}
 	body := line[crcLen:]
-	if got := checksum(body); uint32(want) != got {
-		return nil, fmt.Errorf("its checksum is %08x, not %08x", got, want)
+	// As it is written, so that no bit of it can change unnoticed.
+	if got, want := fmt.Sprintf("%08x", checksum(body)), string(line[:crcLen-1]); got != want {
+		return nil, fmt.Errorf("its checksum is %s, not %q", got, want)
 	}
 	return body, nil
 }
