@@ -60,6 +60,18 @@ func TestAnInstallThatIsDisturbedEndsAsOneThatIsNot(t *testing.T) {
 			install.waitFor(am + ": waiting: until the agent answers again")
 			s.heal(am)
 		}},
+		{name: "the node has forgotten the connection, and icm has not", says: "waiting", happens: func(s *site, am string, install *background) {
+			s.cut(am) // nobody hears that the session ends there
+			s.inside(am, "pkill -KILL -f '[s]shd.*: icm' || true; pkill -KILL -f 'icm-agent dia[l]' || true")
+			install.waitFor(am + ": waiting: until the agent answers again")
+			s.heal(am)
+		}},
+		{name: "icm is killed while the cable is cut", status: -1, happens: func(s *site, am string, install *background) {
+			s.cut(am)
+			install.signal(syscall.SIGKILL)
+			install.wait()
+			s.heal(am)
+		}},
 		{name: "icm is killed", status: -1, happens: func(_ *site, _ string, install *background) {
 			install.signal(syscall.SIGKILL)
 		}},
