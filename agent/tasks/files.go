@@ -43,15 +43,23 @@ func copyWhole(from, to string) error {
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(from)
+	if err := atomicfile.Write(to, data, 0o600); err != nil {
+		return err
+	}
+	return likeness(from, to)
+}
+
+// likeness gives a file the owner and the mode of another one.
+func likeness(of, path string) error {
+	info, err := os.Stat(of)
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Write(to, data, info.Mode().Perm()); err != nil {
+	uid, gid := owner(info)
+	if err := os.Chown(path, uid, gid); err != nil {
 		return err
 	}
-	uid, gid := owner(info)
-	return os.Chown(to, uid, gid)
+	return os.Chmod(path, info.Mode().Perm())
 }
 
 // fileBefore is a file as it was before a task changed it.

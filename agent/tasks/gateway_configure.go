@@ -12,7 +12,6 @@ import (
 	"icm/agent/host"
 	"icm/agent/iris"
 	"icm/agent/webgateway"
-	"icm/internal/atomicfile"
 	"icm/internal/cpf"
 	"icm/internal/hint"
 	"icm/internal/kind"
@@ -164,7 +163,7 @@ func (d Deps) gatewayBackup(t *engine.Task) string {
 }
 
 func (d Deps) keepGateway(t *engine.Task, dir string, rec webgateway.Record, web webgateway.Apache) error {
-	_, _, ini, err := d.readINI(dir)
+	ini, _, _, err := d.readINI(dir)
 	if err != nil {
 		return err
 	}
@@ -178,9 +177,9 @@ func (d Deps) keepGateway(t *engine.Task, dir string, rec webgateway.Record, web
 	// What earlier changes kept is of no use any more, and secret.
 	err = errors.Join(os.RemoveAll(d.home("gateway")), os.MkdirAll(d.gatewayBackup(t), 0o700))
 	if err == nil {
-		err = atomicfile.Write(filepath.Join(d.gatewayBackup(t), "CSP.ini"), []byte(ini), 0o600)
+		err = copyWhole(ini, filepath.Join(d.gatewayBackup(t), "CSP.ini"))
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cannot keep CSP.ini: %v", err)
 	}
 	return nil
@@ -195,32 +194,26 @@ func (d Deps) undoGatewayConfigure(ctx context.Context, t *engine.Task) error {
 	if _, err := t.Load("section", &section); err != nil {
 		return err
 	}
-	old, err := os.ReadFile(filepath.Join(d.gatewayBackup(t), "CSP.ini"))
-	if errors.Is(err, fs.ErrNotExist) {
+	if !exists(d.gatewayBackup(t)) {
 		return nil // never begun, or undone already
 	}
-	if err != nil {
-		return fmt.Errorf("cannot put CSP.ini back: %v", err)
-	}
 	if d.gatewayModule(rec.Dir) != "" {
-		if err := d.putGatewayBack(ctx, rec, string(old), section); err != nil {
+		if err := d.putGatewayBack(ctx, rec, filepath.Join(d.gatewayBackup(t), "CSP.ini"), section); err != nil {
 			return err
 		}
 	}
 	return os.RemoveAll(d.gatewayBackup(t))
 }
 
-func (d Deps) putGatewayBack(ctx context.Context, rec webgateway.Record, old, section string) error {
+func (d Deps) putGatewayBack(ctx context.Context, rec webgateway.Record, backup, section string) error {
 	web, err := d.apache()
 	if err != nil {
 		return err
 	}
-	path, _, _, err := d.readINI(rec.Dir)
-	if err != nil {
+	if err := d.putINIBack(rec, backup, web); err != nil {
 		return err
 	}
-	f := cpf.Parse([]byte(old))
-	if err := errors.Join(webgateway.AskReload(f), writeINI(path, string(f.Bytes()), web), rec.Write(d.Home)); err != nil {
+	if err := d.putRecordBack(rec); err != nil {
 		return err
 	}
 	changed, err := d.editApache(web, func(text string) (string, error) { return webgateway.PutSection(text, section) })
@@ -228,4 +221,34 @@ func (d Deps) putGatewayBack(ctx context.Context, rec webgateway.Record, old, se
 		return err
 	}
 	return explainApache(d.Units.ReloadUnit(ctx, web.Unit), web)
+}
+
+// putINIBack gives CSP.ini its old content, mode and owner, and has a running
+// gateway read it.
+func (d Deps) putINIBack(rec webgateway.Record, backup string, web webgateway.Apache) error {
+	path, _, _, err := d.readINI(rec.Dir)
+	if err != nil {
+		return err
+	}
+	old, there, err := readFile(backup)
+	if err != nil {
+		return err
+	}
+	if !there {
+		return removeFiles(path)
+	}
+	f := cpf.Parse([]byte(old))
+	if err := errors.Join(webgateway.AskReload(f), writeINI(path, string(f.Bytes()), web)); err != nil {
+		return err
+	}
+	return likeness(backup, path)
+}
+
+// putRecordBack makes the agent remember what it did before. A record that no
+// file had has no format.
+func (d Deps) putRecordBack(rec webgateway.Record) error {
+	if rec.Format == 0 {
+		return removeFiles(webgateway.RecordPath(d.Home))
+	}
+	return rec.Write(d.Home)
 }

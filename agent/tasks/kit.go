@@ -198,7 +198,7 @@ func (d Deps) undoFetch(_ context.Context, t *engine.Task) error {
 func removeFiles(paths ...string) error {
 	for _, p := range paths {
 		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("cannot delete %s: %v", p, err)
+			return fmt.Errorf("cannot delete %s: %w", p, err)
 		}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"icm/agent/engine"
 	"icm/agent/host"
 	"icm/agent/kitfile"
@@ -113,7 +115,10 @@ func (d Deps) removeUnpacked(k kitname.Kit) error {
 		}
 	}
 	if entries, err := os.ReadDir(d.kits()); err == nil && len(entries) == 0 {
-		return removeFiles(d.kits())
+		// Kits may have a file system of their own, which stays.
+		if err := removeFiles(d.kits()); !errors.Is(err, unix.EBUSY) {
+			return err
+		}
 	}
 	return nil
 }

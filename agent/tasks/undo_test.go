@@ -4,6 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -34,7 +38,7 @@ func bareNode() map[string]string {
 }
 
 func undoCases() []undoCase {
-	cases := slices.Concat(sshCases(), kernelCases(), tlsCases(), agentCases())
+	cases := slices.Concat(sshCases(), kernelCases(), tlsCases(), agentCases(), gatewayCases())
 	account := kind.Account{Owner: "irisowner", OwnerUID: 51773, OwnerGroup: "irisowner", User: "irisusr", Group: "irisusr"}
 	for node, passwd := range map[string]string{
 		"bare": plainAccounts, "uid taken": plainAccounts + "x:x:51773:0::/:/bin/sh\n", "owner there": plainAccounts + "irisowner:x:99:0::/home/o:/bin/zsh\n",
@@ -137,6 +141,31 @@ func agentCases() []undoCase {
 	}
 }
 
+func gatewayCases() []undoCase {
+	gateway := func(ini string) func(t *testing.T) (Deps, *fakeUnits, any) {
+		return func(t *testing.T) (Deps, *fakeUnits, any) {
+			files := bareNode()
+			maps.Copy(files, map[string]string{
+				"etc/apache2/apache2.conf": "Listen 80\n", "usr/sbin/apache2": "", "opt/webgateway/bin/CSPa24.so": ""})
+			d, u := rootDir(t, files)
+			mustWrite(t, d.path("/opt/webgateway/bin/CSP.ini"), ini, 0o640)
+			return d, u, kind.GatewayConfig{PasswordSecret: "key", Servers: []kind.GatewayServer{{Name: "DM", Address: "10.0.0.1", Port: 1972}},
+				Paths: []kind.GatewayPath{{Path: "/csp/acme", Servers: []string{"DM"}}}}
+		}
+	}
+	// RELOAD is a request to a gateway that runs, which takes it out; none does.
+	return []undoCase{
+		{kind.GatewayConfigure, "as its kit left it", gateway("[SYSTEM]\nSystem_Manager=127.0.0.1\nRELOAD=1\n")},
+		{kind.GatewayConfigure, "with servers of somebody's own", gateway("[SYSTEM_INDEX]\nTHEIRS=Enabled\n[THEIRS]\nIp_Address=10.9.9.9\nTCP_Port=1972\n[SYSTEM]\nRELOAD=1\n")},
+		{kind.GatewayCheck, "page there", func(t *testing.T) (Deps, *fakeUnits, any) {
+			d, u := rootDir(t, bareNode())
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("a page")) }))
+			t.Cleanup(server.Close)
+			return d, u, kind.GatewayPage{Port: server.Listener.Addr().(*net.TCPAddr).Port, Path: "/csp/acme", Seconds: 10}
+		}},
+	}
+}
+
 var undoSecrets = map[string]string{"ca": "CA text", "certificate": "certificate text", "key": "key text"}
 
 func TestNodesAreAsTheyWereAfterDoAndUndo(t *testing.T) {
@@ -149,10 +178,14 @@ func TestNodesAreAsTheyWereAfterDoAndUndo(t *testing.T) {
 			before := dirNode(t, d, u)
 			task := enginetest.NewEnv(undoSecrets).Task(t, c.kind, args)
 			twice(t, k.Do, task)
-			if len(notTheSame(t, before, dirNode(t, d, u), never)) == 0 {
+			if same := len(notTheSame(t, before, dirNode(t, d, u), never)) == 0; same && !slices.Contains(changesNothing, c.kind) {
 				t.Error("it did nothing")
 			}
-			twice(t, k.Undo, task)
+			undo := k.Undo
+			if undo == nil {
+				undo = func(context.Context, *engine.Task) error { return nil }
+			}
+			twice(t, undo, task)
 			for _, diff := range notTheSame(t, before, dirNode(t, d, u), leavings(d)) {
 				t.Errorf("undone, it is not what it was: %s", diff)
 			}
@@ -165,7 +198,7 @@ func TestNodesAreAsTheyWereAfterDoAndUndo(t *testing.T) {
 			second := enginetest.NewEnv(undoSecrets).Task(t, c.kind, args)
 			second.ID = "2"
 			twice(t, k.Do, second)
-			twice(t, k.Undo, second)
+			twice(t, undo, second)
 			for _, diff := range notTheSame(t, between, dirNode(t, d, u), below(d.Home)) {
 				t.Errorf("the undo of a task that found its work done took away another's: %s", diff)
 			}
@@ -212,21 +245,11 @@ func TestEveryReversibleKindIsDoneAndUndoneInATest(t *testing.T) {
 		tried = append(tried, c.kind)
 	}
 	for name, info := range kind.Table {
-		if info.Reversibility == kind.Reversible && !slices.Contains(tried, name) && !slices.Contains(notBuiltReversible, name) {
+		if info.Reversibility == kind.Reversible && !slices.Contains(tried, name) {
 			t.Errorf("%s is called reversible, and no test does and undoes it: add it to undoCases, or to the steps of TestInstancesAreAsTheyWereAfterDoAndUndo", name)
 		}
 	}
-	have := Kinds(Deps{Root: t.TempDir(), Home: t.TempDir()})
-	for _, name := range notBuiltReversible {
-		err := have[name].Do(t.Context(), enginetest.NewTask(t, name, struct{}{}))
-		if err == nil || !strings.Contains(err.Error(), "does not know how yet") {
-			t.Errorf("%s has been built: take it out of notBuiltReversible, and add its case", name)
-		}
-	}
 }
-
-// notBuiltReversible are the reversible kinds that are refused still.
-var notBuiltReversible = []string{kind.GatewayConfigure, kind.GatewayCheck}
 
 func mustWrite(t *testing.T, path, text string, mode os.FileMode) {
 	t.Helper()

@@ -28,7 +28,7 @@ func TestDisksThatCannotBeWrittenToEndInWordsAndTheNextRunFinishes(t *testing.T)
 	t.Run("a disk is full in the middle of unpacking", func(t *testing.T) {
 		s := s.in(t)
 		s.inside(dm, "mkdir -p "+kitsDir+" && mount -t tmpfs -o size=1g,mode=755,nr_inodes=12 small "+kitsDir)
-		s.wantRefusal(s.icm("install"), 1, dm+".*No space left on device")
+		s.wantRefusal(s.icm("install"), 1, dm+".*no space left on device")
 		if left := s.inside(dm, "ls -A "+kitsDir); left != "" {
 			t.Errorf("what did not fit is left: %s", left)
 		}
@@ -60,12 +60,16 @@ func TestDisksThatCannotBeWrittenToEndInWordsAndTheNextRunFinishes(t *testing.T)
 	})
 	t.Run("the disk of icm itself is full", func(t *testing.T) {
 		s := s.in(t)
-		free := s.fillsUp()
-		s.wantRefusal(s.icm("stop"), 1, "[Nn]o space left on device")
-		free()
-		s.must("stop")
-		if got := s.ps()[dm]["Status"]; got != "down" {
-			t.Errorf("after the second stop the instance is %s", got)
+		disk := s.ownDisk()
+		for _, pages := range []int{0, 4} { // before anything was changed, and in the middle
+			disk.fill(pages)
+			s.wantRefusal(s.icm("stop"), 1, "no space left on device")
+			disk.empty()
+			s.must("stop")
+			if got := s.ps()[dm]["Status"]; got != "down" {
+				t.Errorf("after the second stop the instance is %s", got)
+			}
+			s.must("start")
 		}
 		s.must("operations")
 	})
@@ -80,21 +84,33 @@ func kernelFinds(t *testing.T, device string) {
 	}
 }
 
-// fillsUp moves the site to a disk of its own, which is full, until the function
-// that it returns makes room there.
-func (s *site) fillsUp() (free func()) {
+// ownDisk is a disk on which a site is alone.
+type ownDisk struct {
+	s       *site
+	ballast string
+}
+
+// ownDisk moves the site to a disk of its own until the test ends.
+func (s *site) ownDisk() ownDisk {
 	s.t.Helper()
 	aside := s.t.TempDir()
 	s.shell(`cp -a "$1/." "$2" && mount -t tmpfs -o size=16m small "$1" && cp -a "$2/." "$1"`, s.dir, aside)
 	s.t.Cleanup(func() {
 		s.shell(`rm -rf "$2" && mkdir "$2" && cp -a "$1/." "$2" && umount "$1" && cp -a "$2/." "$1"`, s.dir, aside)
 	})
-	ballast := filepath.Join(s.dir, "ballast")
-	s.shell(`dd if=/dev/zero of="$1" bs=4k 2>/dev/null; test -s "$1"`, ballast)
-	return func() {
-		if err := os.Remove(ballast); err != nil {
-			s.t.Fatal(err)
-		}
+	return ownDisk{s, filepath.Join(s.dir, "ballast")}
+}
+
+// fill leaves room for so many pages of 4 kB.
+func (d ownDisk) fill(left int) {
+	d.s.t.Helper()
+	d.s.shell(`dd if=/dev/zero of="$1" bs=4k 2>/dev/null; truncate -s $(($(stat -c %s "$1") - $2 * 4096)) "$1"`, d.ballast, fmt.Sprint(left))
+}
+
+func (d ownDisk) empty() {
+	d.s.t.Helper()
+	if err := os.Remove(d.ballast); err != nil {
+		d.s.t.Fatal(err)
 	}
 }
 
