@@ -70,7 +70,7 @@ func (j *Job) provisionDir(in plans) (dir *state.Dir, again bool, err error) {
 		if err == nil {
 			return dir, true, nil
 		}
-		if _, statErr := os.Stat(j.Files.StateDir); statErr == nil {
+		if _, statErr := os.Stat(j.Files.StateDir); statErr == nil && !state.Vacant(j.Files.StateDir) {
 			return nil, false, err
 		}
 	}

@@ -60,6 +60,28 @@ func TestAProvisionThatFailedHalfWayGoesOnWithItsDirectory(t *testing.T) {
 	}
 }
 
+// An icm that was killed as soon as it had made the directory told nobody its
+// name; whoever finds it may name it.
+func TestADirectoryThatAProvisionHadOnlyBegunIsUsed(t *testing.T) {
+	for _, left := range []string{"", ".deployment.json.new"} {
+		s := sim.New(t, sim.Defaults(""), cluster)
+		path := filepath.Join(s.Dir, "ICM-7")
+		if err := os.Mkdir(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if left != "" {
+			if err := os.WriteFile(filepath.Join(path, left), []byte("{"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		j := job(s, "provision")
+		j.Files.StateDir = path
+		if _, err := j.Provision(t.Context()); err != nil {
+			t.Errorf("with %q in it: %v", left, err)
+		}
+	}
+}
+
 func TestNodesThatAreRecordedAreNotForgotten(t *testing.T) {
 	s := provisioned(t, cluster)
 	refusals(t, provision(t, s, ""))

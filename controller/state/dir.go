@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,16 +79,17 @@ func emptyDir(path string) error {
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.Name() != "."+deploymentFile+".new" { // of an icm that was killed here
-			return fmt.Errorf("%s is not empty", path)
-		}
+	if !Vacant(path) {
+		return fmt.Errorf("%s is not empty", path)
 	}
 	return os.Chmod(path, 0o700)
+}
+
+// Vacant reports whether a directory has nothing in it, or only what an icm left
+// that was killed when it had begun to make a state directory there.
+func Vacant(path string) bool {
+	entries, err := os.ReadDir(path)
+	return err == nil && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() != "."+deploymentFile+".new" })
 }
 
 // Open opens an existing state directory.

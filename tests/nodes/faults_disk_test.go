@@ -102,9 +102,9 @@ type ownDisk struct {
 func (s *site) ownDisk() ownDisk {
 	s.t.Helper()
 	aside := s.t.TempDir()
-	s.shell(`cp -a "$1/." "$2" && mount -t tmpfs -o size=16m small "$1" && cp -a "$2/." "$1"`, s.dir, aside)
+	s.locally(`cp -a "$1/." "$2" && mount -t tmpfs -o size=16m small "$1" && cp -a "$2/." "$1"`, s.dir, aside)
 	s.t.Cleanup(func() {
-		s.shell(`rm -rf "$2" && mkdir "$2" && cp -a "$1/." "$2" && umount "$1" && cp -a "$2/." "$1"`, s.dir, aside)
+		s.locally(`rm -rf "$2" && mkdir "$2" && cp -a "$1/." "$2" && umount "$1" && cp -a "$2/." "$1"`, s.dir, aside)
 	})
 	return ownDisk{s, filepath.Join(s.dir, "ballast")}
 }
@@ -112,7 +112,7 @@ func (s *site) ownDisk() ownDisk {
 // fill leaves room for so many pages of 4 kB.
 func (d ownDisk) fill(left int) {
 	d.s.t.Helper()
-	d.s.shell(`dd if=/dev/zero of="$1" bs=4k 2>/dev/null; truncate -s $(($(stat -c %s "$1") - $2 * 4096)) "$1"`, d.ballast, fmt.Sprint(left))
+	d.s.locally(`dd if=/dev/zero of="$1" bs=4k 2>/dev/null; truncate -s $(($(stat -c %s "$1") - $2 * 4096)) "$1"`, d.ballast, fmt.Sprint(left))
 }
 
 func (d ownDisk) empty() {
@@ -122,8 +122,8 @@ func (d ownDisk) empty() {
 	}
 }
 
-// shell runs a command on this machine.
-func (s *site) shell(command string, args ...string) {
+// locally runs a command of the shell on this machine.
+func (s *site) locally(command string, args ...string) {
 	s.t.Helper()
 	out, err := exec.Command("sh", append([]string{"-c", command, "sh"}, args...)...).CombinedOutput()
 	if err != nil {
