@@ -319,6 +319,11 @@ func TestAKitOfTheStoreComesFromTheNewestBundleThatHasIt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	_, err := k.Find(t.Context(), "", kit)
+	if err == nil || !strings.Contains(err.Error(), "is only in an older bundle") || !strings.Contains(hint.Of(err), "-allowOlder") {
+		t.Errorf("a kit that the newest bundle does not have: %v (%s)", err, hint.Of(err))
+	}
+	k.AllowOlder = true
 	src, err := k.Find(t.Context(), "", kit)
 	if err != nil {
 		t.Fatal(err)
@@ -345,17 +350,20 @@ func TestWhatNoBundleNeedsIsDeletedAndNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Remove(t.Context(), first); err == nil || !strings.Contains(err.Error(), "is in use by another icm") {
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Remove(t.Context(), first.Digest); err == nil || !strings.Contains(err.Error(), "is in use by another icm") {
 		t.Errorf("while somebody reads: %v", err)
 	}
 	if err := second.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := s.Get(first.Digest)
+	digest, err := s.Digest(first.Digest[:12])
 	if err != nil {
 		t.Fatal(err)
 	}
-	freed, err := s.Remove(t.Context(), again)
+	freed, err := s.Remove(t.Context(), digest)
 	if err != nil || freed < 400_000 || freed > 700_000 {
 		t.Errorf("freed %d bytes, %v", freed, err)
 	}

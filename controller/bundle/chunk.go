@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -107,6 +108,8 @@ var errNoChunk = errors.New("no such chunk")
 type place interface {
 	// find returns a chunk as it is stored, not verified, or errNoChunk.
 	find(c Chunk) (packed, error)
+	// has reports whether find would find it.
+	has(c Chunk) bool
 }
 
 // places are tried one after the other. A damaged chunk in one of them is as
@@ -116,6 +119,10 @@ type places []place
 func (ps places) find(c Chunk) (packed, error) {
 	p, _, err := ps.get(c)
 	return p, err
+}
+
+func (ps places) has(c Chunk) bool {
+	return slices.ContainsFunc(ps, func(p place) bool { return p.has(c) })
 }
 
 // get finds, unpacks and verifies.

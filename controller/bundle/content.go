@@ -11,10 +11,9 @@ import (
 // content is a file of a bundle, open for reading anywhere in it. A chunk is
 // unpacked and verified when it is read; the last few are kept.
 type content struct {
-	from    places
+	of      *Bundle
 	file    File
 	offsets []int64 // where each chunk begins
-	close   func() error
 
 	mu   sync.Mutex
 	kept []keptChunk // newest last
@@ -28,8 +27,8 @@ type keptChunk struct {
 // keptChunks is for readers that go on where they were, a few at a time.
 const keptChunks = 8
 
-func newContent(from places, f File, end func() error) *content {
-	c := &content{from: from, file: f, close: end, offsets: make([]int64, len(f.Chunks))}
+func newContent(b *Bundle, f File) *content {
+	c := &content{of: b, file: f, offsets: make([]int64, len(f.Chunks))}
 	var at int64
 	for i, ch := range f.Chunks {
 		c.offsets[i] = at
@@ -52,7 +51,7 @@ func (c *content) ReadAt(p []byte, off int64) (int, error) {
 		i := sort.Search(len(c.offsets), func(i int) bool { return c.offsets[i] > at }) - 1
 		data, err := c.chunk(i)
 		if err != nil {
-			return n, fmt.Errorf("cannot read %s: %w", c.file.Path, err)
+			return n, fmt.Errorf("cannot read %s: %w", c.file.Path, c.of.explain(err))
 		}
 		n += copy(p[n:], data[at-c.offsets[i]:])
 	}
@@ -68,7 +67,7 @@ func (c *content) chunk(i int) ([]byte, error) {
 		}
 	}
 	c.mu.Unlock()
-	_, data, err := c.from.get(c.file.Chunks[i])
+	_, data, err := c.of.places.get(c.file.Chunks[i])
 	if err != nil {
 		return nil, err
 	}
@@ -81,10 +80,5 @@ func (c *content) chunk(i int) ([]byte, error) {
 	return data, nil
 }
 
-// Close implements io.Closer.
-func (c *content) Close() error {
-	if c.close == nil {
-		return nil
-	}
-	return c.close()
-}
+// Close implements io.Closer. The bundle stays open.
+func (c *content) Close() error { return nil }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 
 	"icm/controller/kitsource"
 	"icm/controller/signing"
@@ -164,6 +165,11 @@ func (p *inFile) find(c Chunk) (packed, error) {
 	return packed{data, s.compressed}, nil
 }
 
+func (p *inFile) has(c Chunk) bool {
+	_, ok := p.spots[c.SHA256]
+	return ok
+}
+
 // Close closes the bundle. What was opened of it cannot be read any more.
 func (b *Bundle) Close() error {
 	if b.close == nil {
@@ -254,15 +260,23 @@ func (b *Bundle) ID() kitsource.Bundle {
 	return kitsource.Bundle{Name: b.Manifest.Name, Issued: b.Manifest.Issued, Digest: b.Digest, Key: b.Key.ID()}
 }
 
-// Kit makes a source of a kit in the bundle, which must stay open.
+// Kit makes a source of a kit in the bundle, which must stay open. All its chunks
+// are there; what they hold is compared when they are read.
 func (b *Bundle) Kit(name string) (kitsource.Source, error) {
-	f, ok := b.Manifest.Find(KindKit, name)
+	f, ok := b.Manifest.kit(name)
 	if !ok {
 		return kitsource.Source{}, hint.New(fmt.Errorf("there is no kit %s in bundle %s of %s", name, b.Manifest.Name, b.Manifest.Issued), "icm bundle ls shows what is in it")
 	}
+	if !slices.ContainsFunc(f.Chunks, func(c Chunk) bool { return !b.places.has(c) }) {
+		return b.source(f), nil
+	}
+	return kitsource.Source{}, fmt.Errorf("%s: %w", f.Path, b.explain(errNoChunk))
+}
+
+func (b *Bundle) source(f File) kitsource.Source {
 	src := kitsource.New(path.Base(f.Path), f.Size, f.SHA256, func() (kitsource.Content, error) {
-		return newContent(b.places, f, nil), nil
+		return newContent(b, f), nil
 	})
 	src.Bundle = b.ID()
-	return src, nil
+	return src
 }

@@ -26,7 +26,13 @@ func (k *Kits) Find(_ context.Context, file, name string) (kitsource.Source, err
 	if err != nil {
 		return kitsource.Source{}, err
 	}
-	return b.Kit(name)
+	src, err := b.Kit(name)
+	if err != nil || file == "" {
+		return src, err
+	}
+	// Not before it is known to be of use: who lacks the base of a delta bundle
+	// loads that next, and it is older.
+	return src, k.Store.See(b, k.AllowOlder)
 }
 
 // Names lists the installation kits in a bundle file.
@@ -73,7 +79,7 @@ func (k *Kits) openBundle(file, name string) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := k.Store.See(b, k.AllowOlder); err != nil {
+	if err := k.Store.refuseOlder(b, k.AllowOlder); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
@@ -83,9 +89,13 @@ func (k *Kits) openBundle(file, name string) (*Bundle, error) {
 func (k *Kits) loaded(name string) (*Bundle, error) {
 	all, err := k.Store.List()
 	for _, b := range slices.Backward(all) {
-		if _, ok := b.Manifest.Find(KindKit, name); ok {
-			return k.Store.Get(b.Digest)
+		if _, ok := b.Manifest.kit(name); !ok {
+			continue
 		}
+		if err := k.Store.refuseOlder(b, k.AllowOlder); err != nil {
+			return nil, fmt.Errorf("kit %s is only in an older bundle: %w", name, err)
+		}
+		return k.Store.Get(b.Digest)
 	}
 	return nil, errors.Join(err, hint.New(fmt.Errorf("no bundle that was loaded has a kit %s", name), "icm bundle ls shows what is there; icm bundle load FILE brings a bundle, and -bundle FILE uses one as it is"))
 }

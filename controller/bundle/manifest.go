@@ -222,6 +222,16 @@ func (m *Manifest) Find(kind, name string) (File, bool) {
 	return File{}, false
 }
 
+// kit returns a kit of whatever product by its name.
+func (m *Manifest) kit(name string) (File, bool) {
+	for _, kind := range []string{KindKit, KindISCAgent, KindWebGateway} {
+		if f, ok := m.Find(kind, name); ok {
+			return f, true
+		}
+	}
+	return File{}, false
+}
+
 // Of returns the files of a kind.
 func (m *Manifest) Of(kind string) []File {
 	var out []File

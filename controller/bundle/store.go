@@ -26,6 +26,7 @@ import (
 //	bundles/DIGEST/manifest.json    and manifest.json.minisig
 //	chunks/ab/SHA256                or with .zst behind
 //	lock                            shared by those who read, exclusive for rm and gc
+//	seen.lock                       exclusive while seen.json is written
 type Store struct{ dir string }
 
 // OpenStore opens a store. Its directory is made when something is put there.
@@ -40,10 +41,7 @@ func (s *Store) chunkPath(sum string) string    { return filepath.Join(s.dir, "c
 // lock keeps others from removing what is read, or from reading what is
 // removed.
 func (s *Store) lock(how int) (release func() error, err error) {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := s.lockFile("lock")
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +49,13 @@ func (s *Store) lock(how int) (release func() error, err error) {
 		return nil, errors.Join(hint.New(fmt.Errorf("the bundle store %s is in use by another icm", s.dir), "wait until that icm has ended"), f.Close())
 	}
 	return f.Close, nil
+}
+
+func (s *Store) lockFile(name string) (*os.File, error) {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(filepath.Join(s.dir, name), os.O_CREATE|os.O_RDWR, 0o600)
 }
 
 // Pin makes a public key one whose bundles are taken.
@@ -117,23 +122,28 @@ func (s *Store) seen() (map[string]seenBundle, error) {
 
 // See refuses a bundle that is older than the newest of its name, unless older
 // ones are allowed, and remembers one that is newer.
-func (s *Store) See(b *Bundle, allowOlder bool) error {
-	all, err := s.seen()
+func (s *Store) See(b *Bundle, allowOlder bool) (err error) {
+	f, err := s.lockFile("seen.lock")
 	if err != nil {
+		return fmt.Errorf("cannot remember the bundle: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil { // for a moment: two may load at once
+		return fmt.Errorf("cannot remember the bundle: %w", err)
+	}
+	all, err := s.seen()
+	if err != nil || older(b, all) && allowOlder {
 		return err
 	}
 	was, name := all[b.Manifest.Name], b.Manifest.Name
 	switch {
-	case was.Issued > b.Manifest.Issued && !allowOlder: // both are RFC 3339 in UTC
-		return hint.New(fmt.Errorf("bundle %s of %s is older than that of %s, which was used here before", name, b.Manifest.Issued, was.Issued), "-allowOlder takes it all the same")
-	case was.Issued >= b.Manifest.Issued:
+	case older(b, all):
+		return olderError(b, was)
+	case was.Issued == b.Manifest.Issued:
 		return nil
 	}
 	all[name] = seenBundle{b.Manifest.Issued, b.Digest}
 	data, err := json.MarshalIndent(all, "", " ")
-	if err == nil {
-		err = os.MkdirAll(s.dir, 0o700)
-	}
 	if err == nil {
 		err = atomicfile.Write(filepath.Join(s.dir, "seen.json"), append(data, '\n'), 0o600)
 	}
@@ -141,6 +151,31 @@ func (s *Store) See(b *Bundle, allowOlder bool) error {
 		return fmt.Errorf("cannot remember the bundle: %w", err)
 	}
 	return nil
+}
+
+// older reports whether a newer bundle of the same name was used here.
+func older(b *Bundle, seen map[string]seenBundle) bool {
+	return seen[b.Manifest.Name].Issued > b.Manifest.Issued // both are RFC 3339 in UTC
+}
+
+func olderError(b *Bundle, newest seenBundle) error {
+	return hint.New(fmt.Errorf("bundle %s of %s is older than that of %s, which was used here before", b.Manifest.Name, b.Manifest.Issued, newest.Issued), "-allowOlder takes it all the same")
+}
+
+// refuseOlder refuses what See would refuse, and remembers nothing.
+func (s *Store) refuseOlder(b *Bundle, allow bool) error {
+	seen, err := s.seen()
+	if err == nil && older(b, seen) && !allow {
+		err = olderError(b, seen[b.Manifest.Name])
+	}
+	return err
+}
+
+// has implements place.
+func (s *Store) has(c Chunk) bool {
+	_, packedErr := os.Stat(s.chunkPath(c.SHA256) + memberPacked)
+	_, plainErr := os.Stat(s.chunkPath(c.SHA256))
+	return packedErr == nil || plainErr == nil
 }
 
 // find implements place.
@@ -184,8 +219,11 @@ func (s *Store) List() ([]*Bundle, error) {
 			continue
 		}
 		b, err := s.read(e.Name(), keys)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // whoever loaded or removed it was killed in the middle
+		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("bundle %s: %w", e.Name()[:16], err))
+			errs = append(errs, hint.New(fmt.Errorf("bundle %s in the store: %w", e.Name()[:16], err), "icm bundle rm "+e.Name()[:16]+" takes it out"))
 			continue
 		}
 		out = append(out, b)
@@ -226,6 +264,25 @@ func (s *Store) Get(name string) (*Bundle, error) {
 	return nil, errors.Join(err, hint.New(fmt.Errorf("there is no bundle %s in the store", name), "icm bundle ls shows what is there; icm bundle load FILE brings one"))
 }
 
+// Digest finds the bundle that rm is to take out: by name, or by the beginning
+// of its digest, also where it cannot be used any more.
+func (s *Store) Digest(name string) (string, error) {
+	b, err := s.Get(name)
+	if err == nil {
+		return b.Digest, b.Close()
+	}
+	found, globErr := filepath.Glob(filepath.Join(s.dir, "bundles", "*"))
+	if globErr != nil || len(name) < 6 {
+		return "", errors.Join(err, globErr)
+	}
+	for _, f := range found {
+		if digest := filepath.Base(f); strings.HasPrefix(digest, name) && sumPattern.MatchString(digest) {
+			return digest, nil
+		}
+	}
+	return "", err
+}
+
 // Load reads a bundle from its beginning to its end into the store. Chunks that
 // are there already are not written again. When it returns without error the
 // bundle is whole, and on the disk.
@@ -252,7 +309,7 @@ func (s *Store) load(ctx context.Context, r io.Reader, keys []signing.Public, al
 	if err != nil {
 		return nil, err
 	}
-	if err := s.older(b, allowOlder); err != nil {
+	if err := s.refuseOlder(b, allowOlder); err != nil {
 		return nil, err
 	}
 	want := newOrder(b.Manifest)
@@ -287,15 +344,6 @@ func (s *Store) load(ctx context.Context, r io.Reader, keys []signing.Public, al
 		return nil, err
 	}
 	return b, errors.Join(s.record(b), s.See(b, allowOlder))
-}
-
-// older refuses before anything is written.
-func (s *Store) older(b *Bundle, allow bool) error {
-	all, err := s.seen()
-	if err != nil || allow || all[b.Manifest.Name].Issued <= b.Manifest.Issued {
-		return err
-	}
-	return s.See(b, false)
 }
 
 // put stores a chunk that came, if it is what it says.
@@ -358,17 +406,15 @@ func (s *Store) record(b *Bundle) error {
 	return atomicfile.Write(filepath.Join(dir, memberSignature), b.signature, 0o600)
 }
 
-// Remove takes a bundle out of the store, and the chunks that no other needs.
-func (s *Store) Remove(ctx context.Context, b *Bundle) (freed int64, err error) {
-	if err := b.Close(); err != nil {
-		return 0, err
-	}
+// Remove takes the bundle with that digest out of the store, and the chunks that
+// no other needs. The bundle must not be open.
+func (s *Store) Remove(ctx context.Context, digest string) (freed int64, err error) {
 	release, err := s.lock(unix.LOCK_EX)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	if err := os.RemoveAll(s.bundleDir(b.Digest)); err != nil {
+	if err := os.RemoveAll(s.bundleDir(digest)); err != nil {
 		return 0, err
 	}
 	return s.gc(ctx)

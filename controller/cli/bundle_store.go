@@ -143,15 +143,15 @@ func (o *bundleOptions) export(ctx context.Context, env *Env, args []string) (er
 
 func (o *bundleOptions) remove(ctx context.Context, env *Env, args []string) error {
 	store := o.open(env)
-	b, err := store.Get(args[0])
+	digest, err := store.Digest(args[0])
 	if err != nil {
 		return err
 	}
-	freed, err := store.Remove(ctx, b)
+	freed, err := store.Remove(ctx, digest)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Out, "removed bundle %s issued %s, which freed %s\n", b.Manifest.Name, b.Manifest.Issued, megabytes(freed))
+	fmt.Fprintf(env.Out, "removed bundle %s, which freed %s\n", digest, megabytes(freed))
 	return nil
 }
 
