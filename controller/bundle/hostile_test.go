@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -296,19 +297,22 @@ func FuzzManifest(f *testing.F) {
 
 func FuzzBundle(f *testing.F) {
 	public, key := pair(f)
-	f.Add(build(f, key, contents(noise(1, 70_000))[:3]))
+	// Small ones: the fuzzer takes its time with what is large.
+	f.Add(build(f, key, contents(nil)[2:3]))
 	f.Add(forge(f, key, manifestOf(func(*Manifest) {}), theChunk()))
 	f.Add([]byte("x"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		b, err := OpenStore(t.TempDir()).Load(t.Context(), bytes.NewReader(data), []signing.Public{public}, false, nil)
+		b, err := Open(onDisk(t, data), []signing.Public{public}, nil)
 		if err != nil {
 			return
 		}
-		if err := b.Check(t.Context(), nil); err != nil {
-			t.Errorf("what was loaded cannot be read: %v", err)
-		}
-		if err := b.Close(); err != nil {
-			t.Error(err)
+		defer b.Close()
+		_ = b.Check(t.Context(), nil) // a chunk that is missing is found here
+		for _, file := range b.Manifest.Files {
+			got, err := io.ReadAll(b.Reader(file))
+			if sum := sha256.Sum256(got); err == nil && hex.EncodeToString(sum[:]) != file.SHA256 {
+				t.Errorf("%s was read, and is not what was signed", file.Path)
+			}
 		}
 	})
 }
