@@ -102,3 +102,37 @@ func TestAnUpgradeUnderLoadCostsOneRestartOfEachServer(t *testing.T) {
 	})
 	s.running(version1, dm, am)
 }
+
+// cutLink cuts the link between two nodes, which goes on silently: nothing that one
+// sends reaches the other.
+func (s *site) cutLink(a, b string, cut bool) {
+	s.t.Helper()
+	verb := map[bool]string{true: "add", false: "del"}[cut]
+	for from, to := range map[string]string{a: b, b: a} {
+		s.inside(from, "ip route "+verb+" blackhole "+s.address(to)+"/32")
+	}
+}
+
+// becomes waits until `iris list` of a node says something.
+func (s *site) becomes(machine, says string) {
+	s.t.Helper()
+	var have string
+	for deadline := time.Now().Add(settled); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		if have = s.inside(machine, "iris list"); strings.Contains(have, says) {
+			return
+		}
+	}
+	s.t.Fatalf("iris list of %s never says %q:\n%s", machine, says, have)
+}
+
+// copyHas waits until the copy of a member holds a row.
+func (s *site) copyHas(machine, text string) {
+	s.t.Helper()
+	var have string
+	for deadline := time.Now().Add(settled); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		if have = s.must("sql", "-machine", machine, "-command", "SELECT * FROM Patients"); strings.Contains(have, text) {
+			return
+		}
+	}
+	s.t.Fatalf("%s never has %q:\n%s", machine, text, have)
+}

@@ -1,0 +1,59 @@
+//go:build nodes
+
+package nodes
+
+import (
+	"testing"
+
+	"icm/labkit/continuity"
+)
+
+// A disaster recovery async has the data and never takes over: an upgrade
+// costs one restart of the primary, and no failover.
+func TestADataServerWithADisasterRecoveryAsync(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, `[{"Role": "DM", "Count": "2", "MirrorMap": "primary,async"}]`,
+		with(noVolumes, map[string]any{"Namespace": "DB", "Tag": "DR", "Mirror": "true"}))
+	dm, dr := s.machine("DM", 1), s.machine("DM", 2)
+	s.provision()
+	s.bring("IRIS-2023.1.0")
+	members := func(s *site) {
+		s.t.Helper()
+		out := map[string]string{}
+		for m, row := range s.ps() {
+			out[m] = row["Mirror"]
+		}
+		equal(s.t, "the members", out, map[string]string{dm: "PRIMARY", dr: "CONNECTED"})
+	}
+	s.stage("install makes a mirror of both", func(s *site) {
+		s.must("install")
+		s.running(version0, dm, dr)
+		members(s)
+		says(s.t, s.must("plan", "install"), "^Nothing to do")
+	})
+	s.step("the async has what is written", func(s *site) {
+		s.must("sql", "-machine", dm, "-command", "CREATE TABLE Patients (Name VARCHAR(50))")
+		s.must("sql", "-machine", dm, "-command", "INSERT INTO Patients (Name) VALUES ('Ada')")
+		s.copyHas(dr, "Ada")
+	})
+	s.bring("IRIS-2023.1.1")
+	s.stage("upgrade replaces the kit under a client", func(s *site) {
+		done := s.use("DB", continuity.Budget{Restarts: 1})
+		s.must("upgrade")
+		done(s)
+		s.running(version1, dm, dr)
+		members(s)
+	})
+	s.step("a cut between the two shows, and is mended by itself", func(s *site) {
+		s.cutLink(dm, dr, true)
+		s.becomes(dr, "mirroring: Member Type = Disaster Recovery; Status = Waiting")
+		s.cutLink(dm, dr, false)
+		s.becomes(dr, "mirroring: Member Type = Disaster Recovery; Status = Connected")
+	})
+	s.step("uninstall takes it off", func(s *site) {
+		s.must("uninstall", "-force")
+		for _, row := range s.ps() {
+			equal(s.t, "the status of "+row["MachineName"], row["Status"], "not installed")
+		}
+	})
+}
