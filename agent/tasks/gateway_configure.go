@@ -47,23 +47,32 @@ func (d Deps) lookGatewayConfigure(_ context.Context, t *engine.Task) (wire.Look
 	if !there {
 		return notInstalled("servers of the Web Gateway", a.Servers[0].Name+" and others"), nil
 	}
-	_, f, _, err := d.readINI(a.Dir)
+	diffs, err := d.gatewayLacks(a, rec)
 	if err != nil {
 		return wire.Look{}, err
+	}
+	look := satisfiedBy(diffs)
+	look.NoSecrets = look.Satisfied
+	return look, nil
+}
+
+// gatewayLacks compares CSP.ini and Apache's section with what they should say.
+func (d Deps) gatewayLacks(a kind.GatewayConfig, rec webgateway.Record) ([]wire.Diff, error) {
+	_, f, _, err := d.readINI(a.Dir)
+	if err != nil {
+		return nil, err
 	}
 	diffs := webgateway.Missing(f, a, rec)
 	if web, ok := webgateway.FindApache(d.Root); ok {
 		text, _, err := readFile(d.path(web.Conf))
 		if err != nil {
-			return wire.Look{}, err
+			return nil, err
 		}
 		if webgateway.Section(text) != webgateway.Locations(a) {
 			diffs = append(diffs, wire.Diff{What: web.Conf, Before: "other application paths", After: "those of the deployment"})
 		}
 	}
-	look := satisfiedBy(diffs)
-	look.NoSecrets = look.Satisfied
-	return look, nil
+	return diffs, nil
 }
 
 // doGatewayConfigure tells the gateway its servers and paths, and Apache the
@@ -88,6 +97,9 @@ func (d Deps) doGatewayConfigure(ctx context.Context, t *engine.Task) error {
 	if !there {
 		return hint.New(fmt.Errorf("cannot configure the Web Gateway: there is none in %s", a.Dir), "icm install brings it here")
 	}
+	if whole, err := d.gatewayWhole(t, a, rec); whole || err != nil {
+		return err
+	}
 	var password secret.Secret
 	if a.PasswordSecret != "" {
 		if password, err = t.Secret(a.PasswordSecret); err != nil {
@@ -108,6 +120,19 @@ func (d Deps) doGatewayConfigure(ctx context.Context, t *engine.Task) error {
 		return err
 	}
 	return explainApache(d.Units.ReloadUnit(ctx, web.Unit), web)
+}
+
+// gatewayWhole reports whether there is nothing to do, as after an upgrade that
+// kept everything. Then the task came without the password. One that had begun
+// goes on to its end.
+func (d Deps) gatewayWhole(t *engine.Task, a kind.GatewayConfig, rec webgateway.Record) (bool, error) {
+	var before webgateway.Record
+	begun, err := t.Load("record", &before)
+	if begun || err != nil {
+		return false, err
+	}
+	diffs, err := d.gatewayLacks(a, rec)
+	return len(diffs) == 0, err
 }
 
 // writeServers writes CSP.ini. The record says before what may be in it, and

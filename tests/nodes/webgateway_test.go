@@ -47,11 +47,11 @@ func TestAPageOfAWebServerComesFromItsApplicationServer(t *testing.T) {
 	for _, path := range []string{kit(t, "IRIS-2023.1.0"), kit(t, "WebGateway-2023.1.0"), kit(t, "IRIS-2023.1.1"), kit(t, "WebGateway-2023.1.1")} {
 		s.must("scp", "-localPath", path, "-remotePath", "/tmp/")
 	}
+	definitions := s.read("definitions.json")
 	kits := func(s *site, version string) {
 		s.set("KitURL", "file:///tmp/"+filepath.Base(kit(s.t, "IRIS-"+version)))
-		s.write("definitions.json", strings.Replace(s.read("definitions.json"), `"StartCount": "3",`, `"StartCount": "3", "KitURL": "file:///tmp/`+filepath.Base(kit(s.t, "WebGateway-"+version))+`",`, 1))
+		s.write("definitions.json", strings.Replace(definitions, `"StartCount": "3",`, `"StartCount": "3", "KitURL": "file:///tmp/`+filepath.Base(kit(s.t, "WebGateway-"+version))+`",`, 1))
 	}
-	definitions := s.read("definitions.json")
 	kits(s, "2023.1.0")
 	s.stage("install installs", func(s *site) {
 		s.must("install")
@@ -66,7 +66,6 @@ func TestAPageOfAWebServerComesFromItsApplicationServer(t *testing.T) {
 	})
 	s.step("no password is anywhere", func(s *site) { s.wantNowhere(dm, am, ws) })
 	s.stage("upgrade replaces the kits under a client", func(s *site) {
-		s.write("definitions.json", definitions)
 		kits(s, "2023.1.1")
 		done := s.use("DB", continuity.Budget{Restarts: 1})
 		s.must("upgrade")
