@@ -119,13 +119,19 @@ func (r *Report) String() string {
 	return b.String()
 }
 
+// cause is the error without what was to be done, as a write and the read after
+// it mostly fail for the same reason.
+func (f Failure) cause() string {
+	return strings.NewReplacer("cannot read: ", "", "cannot write: ", "").Replace(f.Err.Error())
+}
+
 // grouped is a line for each failure, or for several in a row that say the
 // same.
 func grouped(list []Failure) []string {
 	var out []string
 	for n := 0; n < len(list); {
 		end := n + 1
-		for end < len(list) && list[end].Err.Error() == list[n].Err.Error() {
+		for end < len(list) && list[end].cause() == list[n].cause() {
 			end++
 		}
 		line := list[n].String()

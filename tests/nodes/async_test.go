@@ -22,7 +22,7 @@ func TestAMirrorWithADisasterRecoveryAsync(t *testing.T) {
 		s.t.Helper()
 		out := map[string]string{}
 		for m, row := range s.ps() {
-			out[m] = row["Mirror"]
+			out[m] = row["MirrorStatus"]
 		}
 		equal(s.t, "the members", out, map[string]string{primary: "PRIMARY", backup: "BACKUP", dr: "CONNECTED"})
 	}

@@ -5,6 +5,7 @@ package nodes
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,8 +19,8 @@ import (
 const settled = 90 * time.Second
 
 // use reads and writes in a namespace through every way into a site until its
-// result is called: each application server, each Web Gateway, and the primary
-// of the data servers' mirror, or the data server. The result fails the
+// result is called: each application server, each node of a cluster, each Web
+// Gateway, and the primary of the data servers' mirror, or the data server. The result fails the
 // scenario when that cost users more than the budget, when something that was
 // acknowledged is lost, or when two members were primary at the same time.
 func (s *site) use(namespace string, b continuity.Budget) (done func(s *site)) {
@@ -57,20 +58,23 @@ func (s *site) ways(namespace string) (o continuity.Options, members []string) {
 		if role == "WS" {
 			o.Routes = append(o.Routes, continuity.Web(name, "http://"+ip+"/csp/"+strings.ToLower(namespace)))
 		}
-		if role != "AM" && role != "DM" {
+		if !slices.Contains([]string{"DM", "AM", "DS", "QS", "DATA", "COMPUTE"}, role) {
 			continue
 		}
 		addr := net.JoinHostPort(ip, s.setting(name, "Startup", "DefaultPort"))
 		server := superserver.Server(name, login, addr)
 		o.Servers = append(o.Servers, server)
-		if role == "AM" {
+		switch role {
+		case "AM", "DATA", "COMPUTE":
 			o.Routes = append(o.Routes, superserver.Server(name, login, addr))
-			continue
+		case "DM":
+			addrs, members = append(addrs, addr), append(members, name)
+			o.Copies = append(o.Copies, server)
 		}
-		addrs, members = append(addrs, addr), append(members, name)
-		o.Copies = append(o.Copies, server)
 	}
-	o.Routes = append(o.Routes, superserver.Mirror("data servers", login, addrs...))
+	if len(addrs) > 0 {
+		o.Routes = append(o.Routes, superserver.Mirror("data servers", login, addrs...))
+	}
 	return o, members
 }
 
