@@ -277,6 +277,14 @@ func (s *site) changesItsMind(b member) {
 	s.do(kind.IRISUser, kind.User{Instance: b.inst, Name: "CSPSystem", PasswordSecret: "web", Mark: "2"})
 	s.do(kind.GatewayConfigure, alone)
 	s.answers("/other/user/whoami", "B")
+	// Being told the same again, as after an upgrade, needs no password.
+	s.newChange()
+	delete(s.secrets, "web")
+	if err := s.kinds[kind.GatewayConfigure].Do(t.Context(), s.task(kind.GatewayConfigure, alone)); err != nil {
+		t.Errorf("the same again: %v", err)
+	}
+	s.undo(kind.GatewayConfigure, alone) // nothing was done
+	s.secrets["web"] = "canary-web-new"
 }
 
 // staysWhenItWasThere: of a gateway that came otherwise only what icm wrote is
