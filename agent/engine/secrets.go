@@ -91,11 +91,12 @@ func (e *Engine) sweepSecrets() error {
 }
 
 // stars replaces secrets in what is going to be recorded. Kinds must not put
-// them there; outside programs sometimes print what they were given.
+// them there; outside programs sometimes print what they were given, and of a
+// licence key or a private key just one line.
 func stars(secrets map[string]secret.Secret) *strings.Replacer {
 	var pairs []string
 	for _, s := range secrets {
-		for _, v := range []string{s.Reveal(), strings.TrimSpace(s.Reveal())} {
+		for _, v := range append([]string{s.Reveal(), strings.TrimSpace(s.Reveal())}, tellingLines(s.Reveal())...) {
 			if len(v) >= minSecret {
 				pairs = append(pairs, v, "*****")
 			}
@@ -104,8 +105,32 @@ func stars(secrets map[string]secret.Secret) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// minSecret keeps a one-letter secret from blanking every text.
-const minSecret = 4
+// tellingLines are the lines of a secret that has several, and what stands in
+// them behind a name: those that are long enough to be one's own.
+func tellingLines(s string) []string {
+	s = strings.TrimSpace(s)
+	if !strings.Contains(s, "\n") {
+		return nil
+	}
+	var out []string
+	for line := range strings.Lines(s) {
+		line = strings.TrimSpace(line)
+		_, value, _ := strings.Cut(line, "=")
+		for _, v := range []string{line, strings.TrimSpace(value)} {
+			if len(v) >= minLine {
+				out = append(out, v)
+			}
+		}
+	}
+	return out
+}
+
+// minSecret keeps a one-letter secret from blanking every text, minLine a line
+// such as a header from doing so.
+const (
+	minSecret = 4
+	minLine   = 12
+)
 
 func validID(id string) error {
 	ok := id != "" && len(id) <= 128 && id[0] != '.'
