@@ -32,6 +32,7 @@ var inAgent = map[string]string{
 	"icm/internal/hint":       "what to try next, beside an error; standard library only",
 	"icm/internal/kind":       "the names and arguments of the kinds",
 	"icm/internal/kitname":    "what the name of a kit says",
+	"icm/internal/licensekey": "what a licence key says",
 	"icm/internal/secret":     "values that cannot be printed",
 	"icm/internal/wire":       "what goes between controller and agent",
 }

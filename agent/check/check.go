@@ -62,6 +62,7 @@ func all() []one {
 		{"systemd", "systemd is process 1 and answers", checkSystemd},
 		{"platform", "the kit's platform against the node's system", checkPlatform},
 		{"kit", "the kit is where KitURL says", checkKit},
+		{"licence", "a licence key that is left in the installation directory has not expired", checkLicence},
 		{"memory", "memory the node has", checkMemory},
 		{"space", "free space where something will be written", checkSpace},
 		{"port", "ports that must be free, and who holds them", checkPorts},

@@ -47,11 +47,11 @@ func put(t *testing.T, root string, files map[string]string) {
 
 func TestAGoodNodePassesEverything(t *testing.T) {
 	root, h := good(t)
-	put(t, root, map[string]string{"usr/bin/tar": "", "etc/httpd/conf/httpd.conf": "", "usr/sbin/httpd": ""})
+	put(t, root, map[string]string{"usr/bin/tar": "", "etc/httpd/conf/httpd.conf": "", "usr/sbin/httpd": "", "usr/irissys/mgr/iris.key": "ExpirationDate=1970-01-01\n"})
 	req := wire.CheckRequest{Now: time.Unix(1001, 0), Memory: 1 << 30, KitName: "IRIS-2023.1.0.235.1-lnxrh8x64.tar.gz", Commands: []string{"tar"},
-		Space: []wire.SpaceNeed{{Path: "/irissys/data/not/there", Bytes: 1, For: "the kit"}}, Ports: []wire.PortNeed{{Port: 1972, For: "superserver"}}, AgentPort: 2188, Apache: true}
+		Space: []wire.SpaceNeed{{Path: "/irissys/data/not/there", Bytes: 1, For: "the kit"}}, Ports: []wire.PortNeed{{Port: 1972, For: "superserver"}}, AgentPort: 2188, Apache: true, InstallDir: "/usr/irissys"}
 	reply := Run(context.Background(), req, h)
-	if len(reply.Findings) < 14 {
+	if len(reply.Findings) < 15 {
 		t.Errorf("only %d findings", len(reply.Findings))
 	}
 	for _, f := range reply.Findings {
@@ -76,6 +76,7 @@ func TestEachTroubleIsFoundByItsOwnCheckWithAHint(t *testing.T) {
 		{"platform", warn, "does not say", nil, wire.CheckRequest{KitName: "kit.tar.gz"}},
 		{"memory", fail, "8.0 GiB of memory, 16.0 GiB is needed", nil, wire.CheckRequest{Memory: 16 << 30}},
 		{"space", fail, "the kit needs", nil, wire.CheckRequest{Space: []wire.SpaceNeed{{Path: "/x", Bytes: 1 << 60, For: "the kit"}}}},
+		{"licence", fail, "/usr/irissys/mgr/iris.key expired on 1969-12-31", map[string]string{"usr/irissys/mgr/iris.key": "ExpirationDate=12/31/1969\n"}, wire.CheckRequest{InstallDir: "/usr/irissys"}},
 		{"apache", fail, "no Apache", nil, wire.CheckRequest{Apache: true}},
 		{"apache", fail, "no Apache", map[string]string{"etc/httpd/conf/httpd.conf": ""}, wire.CheckRequest{Apache: true}},
 		{"command", fail, "missing: arping", nil, wire.CheckRequest{Commands: []string{"arping"}}},

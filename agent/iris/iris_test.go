@@ -497,19 +497,6 @@ func TestTheUnitRunsAsTheOwnerAndStopsPatiently(t *testing.T) {
 	}
 }
 
-func TestALicenceKeyIsKnownByItsType(t *testing.T) {
-	for text, ok := range map[string]bool{
-		"[ConfigFile]\r\nFileType=InterSystems License\r\n": true,
-		"FileType = InterSystems License\n":                 true,
-		"<html>404</html>":                                  false,
-		"":                                                  false,
-	} {
-		if err := CheckKey(secret.New(text)); (err == nil) != ok {
-			t.Errorf("CheckKey(%q) = %v", text, err)
-		}
-	}
-}
-
 func TestAnInstanceThatDiedIsNotWaitedFor(t *testing.T) {
 	for name, wait := range map[string]func(*Node, context.Context, string, Wait) error{"ready": (*Node).UntilReady, "healthy": (*Node).UntilHealthy} {
 		looks := 0

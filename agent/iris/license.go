@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"icm/internal/atomicfile"
-	"icm/internal/hint"
+	"icm/internal/licensekey"
 	"icm/internal/secret"
 	"icm/internal/wire"
 )
@@ -25,20 +25,6 @@ func KeyPath(dir string) string { return filepath.Join(dir, "mgr", "iris.key") }
 // no text for the task journal.
 func (n *Node) keyBackup(name string) string {
 	return filepath.Join(n.Home, "iris", strings.ToLower(name)+".key.before")
-}
-
-// CheckKey tells why something is no licence key, or nil. Its other lines
-// differ between releases and say nothing we could rely on.
-func CheckKey(key secret.Secret) error {
-	for line := range strings.Lines(key.Reveal()) {
-		if strings.EqualFold(strings.ReplaceAll(strings.TrimSpace(line), " ", ""), "FileType=InterSystemsLicense") {
-			return nil
-		}
-	}
-	return &hint.Error{
-		Err:  errors.New("cannot use the licence key: it has no line FileType=InterSystems License"),
-		Hint: "check that the file in LicenseDir is an iris.key as InterSystems sent it",
-	}
 }
 
 // KeySum returns the SHA-256 of the key in place, "" when there is none.
@@ -60,7 +46,7 @@ func sum(data []byte) string {
 
 // PutKey puts a key in place, owned as IRIS wants it, and keeps what was there.
 func (n *Node) PutKey(in wire.Instance, owner, group string, key secret.Secret) error {
-	if err := CheckKey(key); err != nil {
+	if err := licensekey.Check(key.Reveal()); err != nil {
 		return err
 	}
 	if err := n.keepKey(in); err != nil {

@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"icm/agent/iris"
+	"icm/internal/licensekey"
 	"icm/internal/wire"
 )
 
@@ -25,11 +25,11 @@ func checkLicences(_ context.Context, v *view) error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		day, ok := expiry(string(text))
+		day, ok := licensekey.Expires(string(text))
 		if !ok {
 			continue
 		}
-		key, left := filepath.Join(in.Dir, "mgr", "iris.key"), day.AddDate(0, 0, 1).Sub(v.now)
+		key, left := filepath.Join(in.Dir, "mgr", "iris.key"), licensekey.Left(day, v.now)
 		switch {
 		case left <= 0:
 			v.add(CheckLicence, in.Name, wire.SeverityAlert, fmt.Sprintf("the licence key of %s expired on %s; put a new one in place of %s", in.Name, day.Format(time.DateOnly), key))
@@ -38,21 +38,4 @@ func checkLicences(_ context.Context, v *view) error {
 		}
 	}
 	return nil
-}
-
-// expiry reads the day in the line ExpirationDate of a key, in either order that
-// keys have been seen with: 2027-01-31 and 1/31/2027.
-func expiry(key string) (time.Time, bool) {
-	for line := range strings.Lines(key) {
-		name, value, ok := strings.Cut(line, "=")
-		if !ok || !strings.EqualFold(strings.TrimSpace(name), "ExpirationDate") {
-			continue
-		}
-		for _, layout := range []string{time.DateOnly, "1/2/2006"} {
-			if day, err := time.Parse(layout, strings.TrimSpace(value)); err == nil {
-				return day, true
-			}
-		}
-	}
-	return time.Time{}, false
 }

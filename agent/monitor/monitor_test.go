@@ -456,13 +456,11 @@ func TestEveryCheckIsInTheTableWithAHintToType(t *testing.T) {
 	}
 }
 
-func FuzzExpiryAndMessages(f *testing.F) {
-	f.Add("ExpirationDate=2027-01-01\n", int64(0))
+func FuzzMessages(f *testing.F) {
 	f.Add("05/01/26-11:00:00:000 (7) 2 text\n05/01/26-11:00:00:000 (7) 3 ", int64(3))
 	dir := f.TempDir()
 	n := 0
 	f.Fuzz(func(t *testing.T, text string, at int64) {
-		expiry(text)
 		n++
 		path := filepath.Join(dir, fmt.Sprint(n))
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -121,6 +121,10 @@ func (j *Job) needs(n settings, kinds map[string]bool) wire.CheckRequest {
 			req.Ports = append(req.Ports, wire.PortNeed{Port: n.webServer(), For: "web server"})
 		}
 	}
+	if kinds[kind.AgentRun] {
+		req.AgentPort = n.agentPort
+	}
+	req.Apache = kinds[kind.GatewayInstall]
 	return req
 }
 

@@ -13,6 +13,7 @@ import (
 	"icm/controller/state"
 	"icm/controller/topology"
 	"icm/internal/hint"
+	"icm/internal/licensekey"
 	"icm/internal/wire"
 )
 
@@ -140,6 +141,9 @@ func (j *Job) license(f spec.Fields) ([]byte, error) {
 	key, err := os.ReadFile(path)
 	if err != nil {
 		return nil, hint.New(fmt.Errorf("cannot read the licence key: %v", rootCause(err)), "LicenseKey is looked for in LicenseDir, "+f.Get("LicenseDir"))
+	}
+	if err := licensekey.Usable(string(key), j.World.Now()); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return key, nil
 }

@@ -223,6 +223,28 @@ func TestOutcomesAreRecorded(t *testing.T) {
 	}
 }
 
+// TestAKeyThatExpiredIsRefusedBeforeAnyNodeIsAsked, so that the night of an
+// upgrade is not the first time that somebody hears of it.
+func TestAKeyThatExpiredIsRefusedBeforeAnyNodeIsAsked(t *testing.T) {
+	s := sim.New(t, sim.Defaults(kit(sim.OldKit)+`"LicenseDir": "keys", "LicenseKey": "iris.key",`), cluster)
+	if _, err := job(s, "provision").Provision(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(s.Dir+"/keys", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for text, words := range map[string]string{
+		"<html>404</html>": "no line FileType",
+		"FileType=InterSystems License\nExpirationDate=2001-01-31\n": "expired on 2001-01-31",
+	} {
+		s.Write("keys/iris.key", text)
+		err := fails(t.Context(), t, s, deploy.VerbInstall)
+		if err == nil || !strings.Contains(err.Error(), words) || !strings.Contains(err.Error(), "keys/iris.key") || hint.Of(err) == "" {
+			t.Errorf("%v, want %q", err, words)
+		}
+	}
+}
+
 func TestSecretsReachTheTasksAndNothingElse(t *testing.T) {
 	const license, credentials = "canary-license-2", "canary-user:canary-credentials-3"
 	for _, url := range []string{sim.OldKit, "https://kits.acme.com/IRIS-2018.2.0.792.0-lnxrhx64.tar.gz"} {
@@ -231,7 +253,8 @@ func TestSecretsReachTheTasksAndNothingElse(t *testing.T) {
 		if err := os.Mkdir(s.Dir+"/keys", 0o700); err != nil {
 			t.Fatal(err)
 		}
-		s.Write("keys/iris.key", license)
+		key := "FileType=InterSystems License\n" + license
+		s.Write("keys/iris.key", key)
 		if _, err := job(s, "provision").Provision(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -244,7 +267,7 @@ func TestSecretsReachTheTasksAndNothingElse(t *testing.T) {
 		s.Machine(am2).Fail(kind.IRISConfigure, "")
 		operate(t, s, deploy.VerbInstall)
 		m := s.Machine(dm)
-		if m.Secret("license") != license || m.Secret("kit-credentials") != credentials || !strings.HasSuffix(m.Secret("password-hash"), ",SHA512") {
+		if m.Secret("license") != key || m.Secret("kit-credentials") != credentials || !strings.HasSuffix(m.Secret("password-hash"), ",SHA512") {
 			t.Errorf("%s: the tasks got other secrets", url)
 		}
 		if got := m.Secret("password"); (got == password) != strings.Contains(url, "2018") {
