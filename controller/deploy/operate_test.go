@@ -40,7 +40,13 @@ func TestAfterEveryVerbItsPlanIsEmpty(t *testing.T) {
 	if p := planOf(t, s, deploy.VerbProvision); !p.Empty() {
 		t.Errorf("provision leaves %+v", p.Stages)
 	}
-	for _, verb := range []deploy.Verb{deploy.VerbInstall, deploy.VerbStop, deploy.VerbStart, deploy.VerbUpgrade, deploy.VerbUninstall} {
+	verbs := []deploy.Verb{deploy.VerbInstall, deploy.VerbStop, deploy.VerbStart, deploy.VerbUpgrade, deploy.VerbUninstall}
+	for _, verb := range deploy.Verbs {
+		if verb != deploy.VerbProvision && !slices.Contains(verbs, verb) {
+			t.Errorf("nobody looks at what %s leaves", verb)
+		}
+	}
+	for _, verb := range verbs {
 		if verb == deploy.VerbUpgrade {
 			s.Write("defaults.json", sim.Defaults(kit(sim.NewKit)))
 		}
