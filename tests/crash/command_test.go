@@ -145,8 +145,8 @@ func (s *site) command(ctx context.Context, o order) error {
 		lines := strings.Split(strings.TrimSpace(s.said.String()), "\n")
 		return fmt.Errorf("icm %s: %w: %s", o.verb, err, lines[len(lines)-1])
 	}
-	if o.change != "" {
-		s.result.Fired = true // fewer changes than undisturbed: it ended before the last of them
+	if o.change != "" || o.at != 0 {
+		s.result.Fired = true // fewer changes or moments than undisturbed: it ended before the last of them
 	}
 	var res controllerResult
 	if err := json.Unmarshal(out.Bytes(), &res); err != nil {

@@ -96,9 +96,24 @@ func (c *controller) do(ctx context.Context, j *deploy.Job) (err error) {
 			err = nil
 		}
 	default:
+		if verb, ok := strings.CutPrefix(c.order.Verb, nothingLeft); ok {
+			return planIsEmpty(ctx, j, deploy.Verb(verb))
+		}
 		_, err = j.Operate(ctx, deploy.Verb(c.order.Verb))
 	}
 	return err
+}
+
+// nothingLeft stands before a verb that must have nothing to do any more.
+const nothingLeft = "nothing left of "
+
+func planIsEmpty(ctx context.Context, j *deploy.Job, verb deploy.Verb) error {
+	plan, err := j.Plan(ctx, verb)
+	if err != nil || plan.Empty() {
+		return err
+	}
+	data, err := json.Marshal(plan)
+	return errors.Join(err, fmt.Errorf("icm plan %s still wants to do something: %s", verb, data))
 }
 
 // newest is the last operation with another verb.

@@ -162,6 +162,7 @@ func (l *lab) undisturbed(sc scenario) (reference, error) {
 	for name, n := range two[1].Changes { // how many events there are is a matter of time
 		ref.Changes[name] = min(n, ref.Changes[name])
 	}
+	ref.Moments = min(ref.Moments, two[1].Moments) // and so is how often a node is asked
 	if diff := difference(ref.State, two[1].State, ref.volatile); len(diff) > 0 {
 		return ref, fmt.Errorf("two undisturbed runs of %s differ:\n%s", sc.Name, strings.Join(diff, "\n"))
 	}
@@ -182,6 +183,7 @@ func (r reference) points(sc scenario) []point {
 			}
 		}
 	}
+	out = append(out, r.tornPoints(sc)...)
 	for n := int64(1); n <= r.Moments; n++ {
 		out = append(out, point{Scenario: sc.Name, Target: "controller", Fault: fmt.Sprintf("kill:%d", n)})
 		if sc.Takeover {
@@ -189,6 +191,25 @@ func (r reference) points(sc scenario) []point {
 		}
 	}
 	return append(out, r.changePoints(sc)...)
+}
+
+// tornAtEveryByte is of which scenarios one record is torn at every byte; all
+// others are torn at one.
+var tornAtEveryByte = []string{"install", "upgrade", "stop"}
+
+// longestTorn is about how long a record is, in bytes; one that is shorter is then
+// whole, and not synced.
+const longestTorn = 200
+
+func (r reference) tornPoints(sc scenario) []point {
+	if !slices.Contains(tornAtEveryByte, sc.Name) {
+		return nil
+	}
+	var out []point
+	for k := range longestTorn {
+		out = append(out, point{Scenario: sc.Name, Target: "dm", Fault: fmt.Sprintf("torn:%d:%d", r.Records["dm"]/2, k)})
+	}
+	return out
 }
 
 // changePoints are the controller's death before every change it makes to a

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"icm/agent/engine"
+	"icm/controller/deploy"
 	"icm/internal/wire"
 )
 
@@ -112,12 +113,24 @@ func (s *site) run() (err error) {
 	if err := s.disturb(ctx); err != nil {
 		return err
 	}
+	if err := s.nothingLeft(ctx); err != nil {
+		return err
+	}
 	for _, verb := range s.scenario.After {
 		if err := s.command(ctx, order{verb: verb}); err != nil {
 			return fmt.Errorf("%s after: %w", verb, err)
 		}
 	}
 	return s.end(ctx)
+}
+
+// nothingLeft makes sure that the command would do nothing if it were given once
+// more, where a command has a plan and nodes are left to plan for.
+func (s *site) nothingLeft(ctx context.Context) error {
+	if _, planned := deploy.ParseVerb(s.scenario.Verb); !planned {
+		return nil
+	}
+	return s.command(ctx, order{verb: nothingLeft + s.scenario.Verb})
 }
 
 // enter makes the private world of the site: its processes, its network and

@@ -28,21 +28,25 @@ func (s *site) takeover(ctx context.Context, at int64) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- first.Wait() }()
-	if err := untilHalted(first, ended); err != nil {
+	err := untilHalted(first, ended)
+	s.result.Fired = err == nil || errors.Is(err, errDone)
+	if err != nil {
+		if errors.Is(err, errDone) {
+			return nil // fewer moments than undisturbed: there is nothing to take over
+		}
 		return err
 	}
-	s.result.Fired = true
-	if err := s.unlock(); err != nil {
+	if err = s.unlock(); err != nil {
 		return err
 	}
-	if err := s.insist(ctx, order{verb: s.scenario.Verb}); err != nil {
+	if err = s.insist(ctx, order{verb: s.scenario.Verb}); err != nil {
 		return err
 	}
 	before, err := s.records()
 	if err != nil {
 		return err
 	}
-	if err := first.Process.Signal(syscall.SIGCONT); err != nil {
+	if err = first.Process.Signal(syscall.SIGCONT); err != nil {
 		return err
 	}
 	select {
@@ -54,12 +58,18 @@ func (s *site) takeover(ctx context.Context, at int64) error {
 	return errors.Join(s.unchanged(before), s.fenced(ctx))
 }
 
+// errDone says that a controller did its work before it was to be halted.
+var errDone = errors.New("it ended before it was halted")
+
 // untilHalted waits for SIGSTOP to have worked.
 func untilHalted(cmd *exec.Cmd, ended <-chan error) error {
 	for deadline := time.Now().Add(tryLimit); time.Now().Before(deadline); {
 		select {
 		case err := <-ended:
-			return fmt.Errorf("the first controller ended before it was halted: %v", err)
+			if err == nil {
+				return errDone
+			}
+			return fmt.Errorf("the first controller ended before it was halted: %w", err)
 		case <-time.After(lookEvery):
 		}
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
