@@ -102,8 +102,8 @@ func serveData(c cluster, s member) []draft {
 	switch {
 	case s.Mirror != "":
 		tasks = mirrorNamespace(s)
-	case s.ownNamespace():
-		tasks = append(tasks, draft{key: "namespace", kind: kind.IRISNamespace, summary: "Make namespace " + s.Namespace, args: s.namespace()})
+	default:
+		tasks = localNamespace(s)
 	}
 	if clients > 0 {
 		tasks = append(tasks, draft{
@@ -114,10 +114,23 @@ func serveData(c cluster, s member) []draft {
 	return tasks
 }
 
-// serveApplications makes an application server of an instance that runs.
+// localNamespace makes the namespace with its database on the instance itself.
+func localNamespace(s member) []draft {
+	if !s.ownNamespace() {
+		return nil
+	}
+	return []draft{{key: "namespace", kind: kind.IRISNamespace, summary: "Make namespace " + s.Namespace, args: s.namespace()}}
+}
+
+// serveApplications makes an application server of an instance that runs. A
+// query shard has a namespace of its own, as data shards have.
 func serveApplications(c cluster, s member) []draft {
 	data := c.server(s)
-	if s.Role != "AM" {
+	switch s.Role {
+	case "QS":
+		return localNamespace(s)
+	case "AM":
+	default:
 		return nil
 	}
 	return []draft{{

@@ -6,9 +6,9 @@ import (
 	"icm/internal/kind"
 )
 
-// enableSharding is for every instance of a namespace-level cluster.
+// enableSharding is for every instance of a sharded cluster of either kind.
 func enableSharding(c cluster, m member) []draft {
-	if !c.topo.Sharded() {
+	if !c.topo.Sharded() && !c.topo.NodeLevel() {
 		return nil
 	}
 	return []draft{{
@@ -21,7 +21,7 @@ func enableSharding(c cluster, m member) []draft {
 // so that a few more shards later need no restart.
 func (c cluster) shardServers() int {
 	const step = 64
-	n := len(c.topo.ShardServers()) + len(c.topo.WithRole("QS")) + len(c.topo.AppServers())
+	n := len(c.topo.ShardServers()) + len(c.topo.WithRole("QS")) + len(c.topo.AppServers()) + len(c.topo.DataNodes()) + len(c.topo.ComputeNodes())
 	return (n + step) / step * step
 }
 
@@ -91,7 +91,7 @@ func (c cluster) node1() member {
 func beginCluster(c cluster, m member) []draft {
 	return []draft{{
 		key: "cluster", kind: kind.ClusterInitialize, summary: "Initialize the cluster on " + m.Machine,
-		args: kind.ClusterInit{Instance: m.Instance, Namespace: c.clusterNamespace(), Mirrored: m.Mirror != ""},
+		args: kind.ClusterInit{Instance: m.Instance, Namespace: c.clusterNamespace(), Address: joinPort(m.Peer, m.superServer()), Mirrored: m.Mirror != ""},
 	}}
 }
 

@@ -1,7 +1,7 @@
 package kind
 
 // Sharding is the argument of shard.enable, on every instance of a
-// namespace-level sharded cluster. It restarts an instance that was not
+// sharded cluster. It restarts an instance that was not
 // enabled.
 type Sharding struct {
 	Instance Instance `json:"instance"`
