@@ -14,6 +14,7 @@ import (
 	"icm/agent/iris"
 	"icm/internal/kind"
 	"icm/internal/kitname"
+	"icm/internal/wire"
 )
 
 // step is a task of a change.
@@ -47,6 +48,7 @@ func TestInstancesAreAsTheyWereAfterDoAndUndo(t *testing.T) {
 type undoing struct {
 	*life
 	tried map[string]bool
+	told  map[string]wire.Diff // by the first plan that names it
 }
 
 // try does steps as one change, in this order, undoes them in the opposite one,
@@ -62,6 +64,11 @@ func (u undoing) tryBut(except func(string) bool, node string, steps ...step) {
 	before := scratchNode(u.t, u.units.fakeUnits)
 	for _, s := range steps {
 		u.tried[s.kind] = true
+		for what, d := range tellsBeforeAndAfter(u.t, u.kinds[s.kind], u.task(s.kind, s.args)) {
+			if _, known := u.told[what]; !known {
+				u.told[what] = d
+			}
+		}
 		twice(u.t, u.kinds[s.kind].Do, u.task(s.kind, s.args))
 	}
 	for _, s := range slices.Backward(steps) {
@@ -95,10 +102,10 @@ func (u undoing) both(node string, k string, args any) {
 }
 
 // ofLife is what an instance writes because it lives.
-var ofLife = regexp.MustCompile(`^/usr/[a-z]+/mgr/(messages\.log|journal|iris\.ids|IRIS\.WIJ|iris\.sock|.*\.pid|.*\.lck)`)
+var ofLife = regexp.MustCompile(`^/usr/[a-z]+/mgr/(messages\.log|journal|iris\.ids|standin\.starts|IRIS\.WIJ|iris\.sock|.*\.pid|.*\.lck)`)
 
 func undoneThrough(t *testing.T, old, next, platform string) {
-	u := undoing{newLife(t), map[string]bool{}}
+	u := undoing{newLife(t), map[string]bool{}, map[string]wire.Diff{}}
 	u.secrets["key"], u.secrets["other"] = someKey, someKey+"Other=1\n"
 	kit := func(version string) kind.Kit {
 		name := "IRIS-" + version + "-" + platform + ".tar.gz"
@@ -148,6 +155,11 @@ func undoneThrough(t *testing.T, old, next, platform string) {
 	u.try("down", step{kind.IRISSnapshot, copied})
 	u.try("down", step{kind.IRISSnapshot, copied}, step{kind.IRISUpgrade, upgrade})
 
+	for what, want := range map[string]string{iris.UnitName("IRIS"): "runs IRIS, enabled", "[config] globals": "0,0,128,0,0,0", "[config] gmheap": "90000", "version of IRIS": next} {
+		if d := u.told[what]; d.After != want || d.Before == "" {
+			t.Errorf("the plan says of %s: %+v, want %s", what, d, want)
+		}
+	}
 	if have := slices.Sorted(maps.Keys(u.tried)); !slices.Equal(have, slices.Sorted(slices.Values(undoneInScratch))) {
 		t.Errorf("tried were %v, and not %v", have, undoneInScratch)
 	}

@@ -16,6 +16,7 @@ import (
 	"icm/agent/engine"
 	"icm/agent/engine/enginetest"
 	"icm/internal/kind"
+	"icm/internal/wire"
 )
 
 // A reversible kind leaves a node as it found it when it is done and undone,
@@ -177,6 +178,7 @@ func TestNodesAreAsTheyWereAfterDoAndUndo(t *testing.T) {
 			k := Kinds(d)[c.kind]
 			before := dirNode(t, d, u)
 			task := enginetest.NewEnv(undoSecrets).Task(t, c.kind, args)
+			tellsBeforeAndAfter(t, k, task)
 			twice(t, k.Do, task)
 			if same := len(notTheSame(t, before, dirNode(t, d, u), never)) == 0; same && !slices.Contains(changesNothing, c.kind) {
 				t.Error("it did nothing")
@@ -203,6 +205,56 @@ func TestNodesAreAsTheyWereAfterDoAndUndo(t *testing.T) {
 				t.Errorf("the undo of a task that found its work done took away another's: %s", diff)
 			}
 		})
+	}
+}
+
+// tellsBeforeAndAfter returns what a plan would say of a task: of everything that
+// changes, what it is and what it becomes. A satisfied task says nothing.
+func tellsBeforeAndAfter(t *testing.T, k engine.Kind, task *engine.Task) map[string]wire.Diff {
+	t.Helper()
+	look, err := k.Look(t.Context(), task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !look.Satisfied && len(look.Diffs) == 0 {
+		t.Errorf("the plan does not say what %s changes", task.Kind)
+	}
+	out := map[string]wire.Diff{}
+	for _, d := range look.Diffs {
+		if d.What == "" || d.After == "" || d.Before == d.After {
+			t.Errorf("the plan does not say what %s changes: %+v", task.Kind, d)
+		}
+		out[d.What] = d
+	}
+	return out
+}
+
+// TestAPlanTellsEverySubjectBeforeAndAfter is of files, kernel settings, accounts
+// and directories; units and keys of the CPF are in the scratch root, volumes
+// beside their devices.
+func TestAPlanTellsEverySubjectBeforeAndAfter(t *testing.T) {
+	needRoot(t)
+	told := map[string]wire.Diff{}
+	for _, c := range undoCases() {
+		if c.kind == kind.SSHHarden || c.node != "bare" && c.node != "settings of its own" {
+			continue
+		}
+		d, _, args := c.make(t)
+		mustMkdir(t, d.Home)
+		maps.Copy(told, tellsBeforeAndAfter(t, Kinds(d)[c.kind], enginetest.NewEnv(undoSecrets).Task(t, c.kind, args)))
+	}
+	for _, want := range []wire.Diff{
+		{What: sysctlFile, Before: "other settings", After: "kernel.sem = 250 32000 100 128; vm.swappiness = 5"},
+		{What: "vm.swappiness", Before: "60", After: "5"},
+		{What: "transparent huge pages", Before: "madvise", After: "never"},
+		{What: "account irisowner", After: "made, uid 51773, group irisowner"},
+		{What: "group irisusr", After: "made"},
+		{What: "/irissys/data", After: "irisowner:irisusr 0775"},
+		{What: "/etc/tls/mirror/PrivateKeyFile.pem", Before: "not there", After: "from TLSKeyDir"},
+	} {
+		if told[want.What] != want {
+			t.Errorf("the plan says %+v, want %+v", told[want.What], want)
+		}
 	}
 }
 

@@ -182,6 +182,7 @@ func TestABlankDeviceIsFormattedMountedAndKeptFromThenOn(t *testing.T) {
 			if err != nil || l.Refused != "" || l.Satisfied || l.Bind == "" {
 				t.Fatalf("look = %+v, %v", l, err)
 			}
+			tellsBeforeAndAfter(t, k, task)
 			task.Bind = l.Bind
 			if err := k.Do(context.Background(), task); err != nil {
 				t.Fatal(err)

@@ -192,7 +192,7 @@ var (
 	counted = regexp.MustCompile(`/\d{8}\.\d{3}$`)
 	// files of which only the existence counts: they say how often something
 	// was tried, or name processes.
-	tally = regexp.MustCompile(`/(fence\.json|journal|messages\.log|iris\.ids)$`)
+	tally = regexp.MustCompile(`/(fence\.json|journal|messages\.log|iris\.ids|standin\.starts)$`)
 	// when an instance was started or stopped
 	since = regexp.MustCompile(`, (since|last used) [^^\n]*`)
 	// what is chosen at random or by the clock in a text
