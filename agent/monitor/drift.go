@@ -33,6 +33,11 @@ var driftKinds = map[string]string{
 	kind.ECPConnect:    CheckDrift,
 	kind.AgentRun:      CheckDrift,
 	kind.TLSInstall:    CheckDrift,
+	kind.ShardEnable:   CheckDrift,
+
+	kind.GatewayInstall:   CheckGateway,
+	kind.GatewayConfigure: CheckGateway,
+	kind.GatewayCheck:     CheckGateway,
 }
 
 // checkDrift asks each kind, by its own look, whether what it set is so still.

@@ -5,11 +5,15 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"icm/agent/engine"
 	"icm/agent/tasks"
+	"icm/agent/webgateway"
+	"icm/internal/cpf"
 	"icm/internal/kind"
+	"icm/internal/secret"
 	"icm/internal/wire"
 )
 
@@ -118,6 +122,34 @@ func TestWhatWasAsWantedBeforeIcmCameHasToStaySo(t *testing.T) {
 	w.wants()
 	w.write(swappiness, "60\n")
 	w.wants("kernel warn vm.swappiness is 60, set was 5")
+}
+
+// TestAWebGatewayThatWasSetHasToStaySo, down to a server that somebody took out
+// on the management page.
+func TestAWebGatewayThatWasSetHasToStaySo(t *testing.T) {
+	w := newWorked(t)
+	if _, err := w.eng.Announce(t.Context(), wire.AnnounceRequest{Fence: ourFence, Operation: "1", Plan: "p"}); err != nil {
+		t.Fatal(err)
+	}
+	conf := kind.GatewayConfig{Servers: []kind.GatewayServer{{Name: "AM-1", Address: "10.0.0.1", Port: 1972}}}
+	f := cpf.Parse(nil)
+	if _, err := webgateway.Apply(f, conf, webgateway.Record{}, secret.Secret{}); err != nil {
+		t.Fatal(err)
+	}
+	const ini = "opt/webgateway/bin/CSP.ini"
+	good := string(f.Bytes())
+	for path, text := range map[string]string{ini: good, "opt/webgateway/bin/CSPa24.so": "", "etc/apache2/apache2.conf": "", "usr/sbin/apache2": ""} {
+		w.write(path, text)
+	}
+	w.look(task(t, kind.GatewayConfigure, conf))
+	w.wants()
+	w.write(ini, strings.Replace(good, "Ip_Address=10.0.0.1", "Ip_Address=10.0.0.9", 1))
+	w.wants(`gateway warn CSP.ini \[AM-1\] Ip_Address is 10.0.0.9, set was 10.0.0.1`)
+	w.write(ini, good)
+	w.wants()
+	w.write(ini, "")
+	w.runs("2", task(t, kind.GatewayRemove, kind.Gateway{}))
+	w.wants()
 }
 
 func TestWhatAnUndoneChangeSetIsNotMissed(t *testing.T) {

@@ -82,6 +82,9 @@ func (mem *memory) keepTask(t wire.Task, change string) {
 	case kind.AgentRemove:
 		delete(mem.Kept, kind.AgentRun)
 		return
+	case kind.GatewayRemove:
+		maps.DeleteFunc(mem.Kept, func(_ string, k kept) bool { return driftKinds[k.Task.Kind] == CheckGateway })
+		return
 	case kind.NodeRestore:
 		var a kind.Restore
 		_ = json.Unmarshal(t.Args, &a) // was run: it can be read
@@ -108,12 +111,14 @@ func subject(t wire.Task) (key, instance string) {
 		return "volume " + a.Purpose, ""
 	case kind.DirEnsure:
 		return "dir " + a.Path, ""
-	case kind.SSHHarden, kind.AccountEnsure, kind.KernelSet, kind.AgentRun, kind.TLSInstall:
+	case kind.SSHHarden, kind.AccountEnsure, kind.KernelSet, kind.AgentRun, kind.TLSInstall, kind.GatewayInstall, kind.GatewayConfigure:
 		return t.Kind, ""
+	case kind.GatewayCheck:
+		return "page " + a.Path, ""
 	case kind.IRISUnit: // the instance's own fields stand beside the others
 		instance = a.Name
 		return of(t.Kind)
-	case kind.IRISInstall, kind.IRISConfigure, kind.IRISLicense, kind.IRISRemove:
+	case kind.IRISInstall, kind.IRISConfigure, kind.IRISLicense, kind.IRISRemove, kind.ShardEnable:
 		return of(t.Kind)
 	case kind.IRISStart, kind.IRISStop:
 		return of("power")

@@ -17,6 +17,7 @@ const (
 	CheckMessages  = "messages"
 	CheckKernel    = "kernel"
 	CheckDrift     = "drift"
+	CheckGateway   = "gateway"
 	CheckProvision = "provision"
 	CheckLook      = "look"
 )
@@ -46,6 +47,7 @@ var table = map[string]About{
 	CheckMessages:  {"lines of messages.log with severity 2 (a warning) or 3 (an alert) that nobody has seen", "icm health -seen -machine NODE"},
 	CheckKernel:    {"kernel settings are not as icm set them", "icm install -machine NODE"},
 	CheckDrift:     {"the unit, configuration, licence key, namespace, accounts or directories of an instance are not as icm set them", "icm install -machine NODE"},
+	CheckGateway:   {"the Web Gateway: Apache runs, the servers and paths are as icm set them, and the pages answer that answered when it was installed", "icm install -machine NODE"},
 	CheckProvision: {"mounts and logins are not as icm set them", "icm provision -stateDir STATEDIR"},
 	CheckLook:      {"something could not be looked at", "icm ssh -machine NODE -command 'sudo journalctl -n 50 -u icm-agent'"},
 }
