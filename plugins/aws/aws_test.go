@@ -8,7 +8,7 @@ import (
 	"icm/plugins/internal/terraform/cloudtest"
 )
 
-func TestMain(m *testing.M) { cloudtest.Main(m) }
+func TestMain(m *testing.M) { cloudtest.Main(m, aws{}) }
 
 var tested = cloudtest.Cloud{
 	Cloud: aws{}, Name: "aws", Zone: "us-west-1b", Machine: "aws_instance", Disk: "aws_ebs_volume", Size: "size",
@@ -32,3 +32,5 @@ func TestConformance(t *testing.T) { cloudtest.Conform(t, tested) }
 func TestTheSampleIsAccepted(t *testing.T) {
 	cloudtest.Sample(t, aws{}, "../../samples/aws", "us-west-1b")
 }
+
+func TestKilledAtAnyMoment(t *testing.T) { cloudtest.Killed(t, tested) }

@@ -6,7 +6,7 @@ import (
 	"icm/plugins/internal/terraform/cloudtest"
 )
 
-func TestMain(m *testing.M) { cloudtest.Main(m) }
+func TestMain(m *testing.M) { cloudtest.Main(m, azure{}) }
 
 var tested = cloudtest.Cloud{
 	Cloud: azure{}, Name: "azurerm", Zone: "1", Machine: "azurerm_linux_virtual_machine", Disk: "azurerm_managed_disk", Size: "disk_size_gb",

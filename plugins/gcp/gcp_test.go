@@ -8,7 +8,7 @@ import (
 	"icm/plugins/internal/terraform/cloudtest"
 )
 
-func TestMain(m *testing.M) { cloudtest.Main(m) }
+func TestMain(m *testing.M) { cloudtest.Main(m, gcp{}) }
 
 var tested = cloudtest.Cloud{
 	Cloud: gcp{}, Name: "google", Zone: "us-east1-b", Machine: "google_compute_instance", Disk: "google_compute_disk", Size: "size",

@@ -6,7 +6,7 @@ import (
 	"icm/plugins/internal/terraform/cloudtest"
 )
 
-func TestMain(m *testing.M) { cloudtest.Main(m) }
+func TestMain(m *testing.M) { cloudtest.Main(m, vsphere{}) }
 
 var tested = cloudtest.Cloud{
 	Cloud: vsphere{}, Name: "vsphere", Machine: "vsphere_virtual_machine",

@@ -187,12 +187,9 @@ func (d *Deployment) consent(losses map[string][]string) error {
 	}
 }
 
-// actions tells changes in icm's words: machines first, with their volumes, and
-// what else belongs to nobody's machine as one line.
-func (r *runner) actions(w *workspace, g *Group, changes []change) []provider.Action {
-	if g == nil {
-		return sharedActions("network "+w.name, changes)
-	}
+// actions tells the changes of a definition in icm's words: machines with their
+// volumes, then load balancers.
+func (r *runner) actions(g *Group, changes []change) []provider.Action {
 	var out []provider.Action
 	told := map[string]bool{}
 	for _, n := range g.Nodes {
@@ -289,8 +286,9 @@ func (n *Node) gib() int {
 	return sum
 }
 
-// sharedActions sums up what has no node.
-func sharedActions(what string, changes []change) []provider.Action {
+// sharedActions sums up what has no node, in one line: what exists already is
+// changed, whatever becomes of its parts.
+func sharedActions(what string, changes []change, exists bool) []provider.Action {
 	if len(changes) == 0 {
 		return []provider.Action{{Verb: "keep", What: what}}
 	}
@@ -299,12 +297,15 @@ func sharedActions(what string, changes []change) []provider.Action {
 		_, short, _ := strings.Cut(c.kind, "_")
 		byVerb[verb(c.verb)] = append(byVerb[verb(c.verb)], strings.ReplaceAll(short, "_", " "))
 	}
-	var out []provider.Action
+	var details []string
 	for _, v := range []string{"make", "change", "destroy"} {
 		if kinds := byVerb[v]; len(kinds) > 0 {
 			slices.Sort(kinds)
-			out = append(out, provider.Action{Verb: v, What: what, Detail: strings.Join(slices.Compact(kinds), ", ")})
+			details = append(details, v+" "+strings.Join(slices.Compact(kinds), ", "))
 		}
 	}
-	return out
+	if !exists {
+		return []provider.Action{{Verb: "make", What: what, Detail: strings.TrimPrefix(strings.Join(details, "; "), "make ")}}
+	}
+	return []provider.Action{{Verb: "change", What: what, Detail: strings.Join(details, "; ")}}
 }

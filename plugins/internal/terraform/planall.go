@@ -23,7 +23,7 @@ func (r *runner) planAll(ctx context.Context) ([]provider.Action, error) {
 	if err != nil {
 		return nil, err
 	}
-	actions := [][]provider.Action{r.total(before.makes()), r.actions(net, nil, netChanges)}
+	actions := [][]provider.Action{r.total(before.makes()), sharedActions("network "+net.name, netChanges, before.makes())}
 	losses := map[string][]string{}
 	perGroup := make([][]change, len(r.d.Groups))
 	err = forEach(r.d.Groups, func(i int, g *Group) error {
@@ -42,7 +42,7 @@ func (r *runner) planAll(ctx context.Context) ([]provider.Action, error) {
 		return nil, err
 	}
 	for i, g := range r.d.Groups {
-		actions = append(actions, r.actions(r.group(g.Name), g, perGroup[i]))
+		actions = append(actions, r.actions(g, perGroup[i]))
 		maps.Copy(losses, r.losses(perGroup[i]))
 	}
 	gone, err := r.gone(losses)

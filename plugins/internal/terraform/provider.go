@@ -103,8 +103,7 @@ func (p *Provider) read(req provider.Request) (*Deployment, error) {
 	return d, nil
 }
 
-// Plan implements [provider.Provider]. It works on copies: nothing is changed,
-// and nobody is waited for.
+// Plan implements [provider.Provider]. It works on copies: nothing is changed.
 func (p *Provider) Plan(ctx context.Context, req provider.Request) ([]provider.Action, error) {
 	d, err := p.read(req)
 	if err != nil {
@@ -115,6 +114,9 @@ func (p *Provider) Plan(ctx context.Context, req provider.Request) ([]provider.A
 		return nil, err
 	}
 	defer os.RemoveAll(tmp) //nolint:errcheck // a copy that stays harms nobody: only its owner may read it
+	if err := settle(ctx, req.StateDir); err != nil {
+		return nil, err
+	}
 	if err := copyStates(req.StateDir, tmp, d); err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func (p *Provider) begin(ctx context.Context, req provider.Request, what string)
 	if err != nil {
 		return nil, nil, err
 	}
-	free, err := takeWork(req.StateDir, what)
+	free, err := takeSettled(ctx, req.StateDir, what)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -242,7 +242,7 @@ func (p *Provider) Unprovision(ctx context.Context, req provider.Request, progre
 		return err
 	}
 	d, _ := understand(req, p.cloud.About()) // what was made is taken down, whatever the files say now
-	free, err := takeWork(req.StateDir, "unprovision")
+	free, err := takeSettled(ctx, req.StateDir, "unprovision")
 	if err != nil {
 		return err
 	}

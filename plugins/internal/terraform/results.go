@@ -156,7 +156,7 @@ func (p *Provider) Inventory(ctx context.Context, req provider.Request) (provide
 	if err != nil || len(all) == 0 {
 		return provider.Result{}, err
 	}
-	free, err := takeWork(req.StateDir, "take inventory")
+	free, err := takeSettled(ctx, req.StateDir, "take inventory")
 	if errors.Is(err, errBusy) {
 		return r.result()
 	}

@@ -256,10 +256,35 @@ type tfState struct {
 	} `json:"outputs"`
 }
 
-// readState reads the state; an empty one where there is none.
+// writeLimit is how long terraform may take to write a state.
+const writeLimit = 10 * time.Second
+
+// readState reads the state; an empty one where there is none. Terraform writes
+// it in place: what looks damaged while somebody writes is read again.
 func readState(dir string) (tfState, error) {
-	var s tfState
 	path := filepath.Join(dir, stateFile)
+	ctx, cancel := context.WithTimeout(context.Background(), writeLimit)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		s, err := parseState(path)
+		if err == nil {
+			return s, nil
+		}
+		if pid, lockErr := writerOf(path); lockErr != nil || pid == 0 {
+			return parseState(path) // the last write may have ended this moment
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return s, err
+		}
+	}
+}
+
+func parseState(path string) (tfState, error) {
+	var s tfState
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) == 0 {
 		return s, nil

@@ -25,9 +25,16 @@ import (
 const Limit = 10 * time.Minute
 
 // Main is the TestMain of a package whose tests run terraform: its program is
-// also the one that becomes terraform.
-func Main(m *testing.M) {
+// also the one that becomes terraform, and the one that [Killed] kills.
+func Main(m *testing.M, cloud terraform.Cloud) {
 	terraform.Guard()
+	if child, err := provisions(cloud); child {
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	code := m.Run()
 	simtest.Close()
 	os.Exit(code)
