@@ -123,7 +123,8 @@ func TestCloudFromProvisionToUnprovision(t *testing.T) {
 	c.running(version0, dm, am)
 
 	c.write("definitions.json", `[{"Role": "DM", "Count": "1"}, {"Role": "AM", "Count": "2"}]`)
-	says(t, c.must("plan", "provision"), "make node "+more)
+	says(t, c.must("plan", "provision"), "make node "+more, "^keep deployment .*: 3 nodes, 36 GiB on volumes$")
+	says(t, c.must("plan", "provision", "-json=-"), `"make"`, `"node `+more+`"`)
 	c.must("provision", "-force", "-stateDir", c.stateDir())
 	c.bring("IRIS-2023.1.0")
 	c.must("install")
