@@ -193,6 +193,17 @@ func newSite(t *testing.T) (*site, member, member) {
 	return s, a, b
 }
 
+// older is the kit that is upgraded from, unpacked.
+func (s *site) older() kind.Gateway {
+	a := s.install
+	a.Version = "2023.1.0.235.1"
+	a.Kit.Name = strings.Replace(a.Kit.Name, s.install.Version, a.Version, 1)
+	a.Kit.URL = strings.Replace(a.Kit.URL, s.install.Version, a.Version, 1)
+	s.do(kind.KitFetch, a.Kit)
+	s.do(kind.KitUnpack, a.Kit)
+	return a
+}
+
 func gatewayLife(t *testing.T) {
 	// Without Apache it is refused before anything is changed.
 	s, a, b := newSite(t)
@@ -204,7 +215,13 @@ func gatewayLife(t *testing.T) {
 	s.undo(kind.GatewayInstall, s.install)
 	s.isGone(before)
 	s.newChange()
+	s.do(kind.GatewayInstall, s.older())
+	s.newChange()
 	s.do(kind.GatewayInstall, s.install)
+	s.undo(kind.GatewayInstall, s.install) // an upgrade, which leaves one there
+	if look := s.satisfied(kind.GatewayInstall, s.install); !look.Satisfied {
+		t.Errorf("after an upgrade was undone there is none: %+v", look)
+	}
 	if n := strings.Count(read(t, apacheConf), "BEGIN-ApacheCSP-SECTION"); n != 1 {
 		t.Errorf("Apache's configuration has %d sections", n)
 	}

@@ -20,6 +20,8 @@ func TestTheLifeOfSharding(t *testing.T) {
 		"namespaces of 2018": func(t *testing.T) { shardLife(t, "2018.2.0.792.0") },
 		"namespaces of 2023": func(t *testing.T) { shardLife(t, "2023.1.0.235.1") },
 		"nodes":              clusterLife,
+		"a mirrored shard":   mirroredShardLife,
+		"a mirrored node":    mirroredNodeLife,
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			if scratch(t) {
@@ -172,6 +174,88 @@ func clusterLife(t *testing.T) {
 	}
 	for _, m := range all {
 		l.do(kind.IRISRemove, kind.Remove{Instance: m.inst})
+	}
+}
+
+// pair makes a mirror of two instances, the first of them its primary.
+func pair(l *life, a, b member) {
+	l.do(kind.AgentRun, kind.AgentService{})
+	me := func(m member) kind.MirrorMember {
+		return kind.MirrorMember{Mirror: kind.Mirror{Instance: m.inst, Mirror: "TEST"}, Member: "NODE-" + m.inst.Name, Address: "127.0.0.1"}
+	}
+	l.do(kind.MirrorCreate, me(a))
+	l.do(kind.MirrorJoin, kind.JoiningMember{MirrorMember: me(b), Type: kind.Failover, Seconds: 60,
+		First: kind.FirstMember{Member: "NODE-" + a.inst.Name, Instance: a.inst.Name, Address: "127.0.0.1"}})
+}
+
+// failover stops the primary and waits until the other one has taken over.
+func failover(t *testing.T, l *life, from, to member) {
+	t.Helper()
+	place := kind.MirrorPlace{Mirror: kind.Mirror{Instance: to.inst, Mirror: "TEST"}, Want: kind.WantBackup, Seconds: 60}
+	if err := l.kinds[kind.MirrorWait].Do(t.Context(), l.task(kind.MirrorWait, place)); err != nil {
+		t.Fatal(err)
+	}
+	l.do(kind.IRISStop, kind.Start{Instance: from.inst, Seconds: 60, Clean: true})
+	place.Want = kind.WantPrimary
+	if err := l.kinds[kind.MirrorWait].Do(t.Context(), l.task(kind.MirrorWait, place)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mirroredShardLife: the rows of a shard are there after its failover, and the
+// shard is the same one whichever member is the primary.
+func mirroredShardLife(t *testing.T) {
+	l := newLife(t)
+	all := shardable(t, l, "2023.1.0.235.1", "M", "A", "B")
+	master, a, b := all[0], all[1], all[2]
+	pair(l, a, b)
+	for _, m := range []member{a, b} {
+		l.do(kind.MirrorDatabase, kind.MirroredDatabase{Mirror: kind.Mirror{Instance: m.inst, Mirror: "TEST"}, Name: "ACME", Dir: "/irissys/" + m.inst.Name + "/ACME"})
+	}
+	l.do(kind.IRISNamespace, kind.Namespace{Instance: master.inst, Merge: true, Name: "ACME", Dir: "/irissys/M/ACME"})
+	assigned := func(m, other member) kind.ShardMaster {
+		s := m.shard("")
+		s.Mirror, s.BackupHost, s.BackupPort = "TEST", "127.0.0.1", other.port
+		return kind.ShardMaster{Instance: master.inst, Namespace: "ACME", Shards: []kind.Shard{s}}
+	}
+	l.do(kind.ShardAssign, assigned(a, b))
+	l.do(kind.ShardActivate, kind.ShardMaster{Instance: master.inst, Namespace: "ACME"})
+	master.sql("ACME", "create table p (id int, shard key (id))")
+	master.sql("ACME", "insert into p (id) values (1)")
+	failover(t, l, a, b)
+	master.sql("ACME", "insert into p (id) values (2)")
+	if got := master.sql("ACME", "select count(*) from p"); got != "2" {
+		t.Errorf("after the failover the master counts %s rows", got)
+	}
+	if look := l.satisfied(kind.ShardAssign, assigned(b, a)); !look.Satisfied {
+		t.Errorf("after the failover the shard is another one: %+v", look)
+	}
+}
+
+// mirroredNodeLife: a mirror is one data node of a cluster.
+func mirroredNodeLife(t *testing.T) {
+	l := newLife(t)
+	all := shardable(t, l, "2023.1.0.235.1", "ONE", "TWO", "CN")
+	one, two, cn := all[0], all[1], all[2]
+	pair(l, one, two)
+	address := func(m member) string { return fmt.Sprintf("127.0.0.1:%d", m.port) }
+	l.do(kind.ClusterInitialize, kind.ClusterInit{Instance: one.inst, Mirrored: true, Address: address(one)})
+	url := "IRIS://" + address(one) + "/IRISCLUSTER"
+	backup := kind.ClusterNode{Instance: two.inst, Role: kind.DataNode, URL: url, Address: address(two), MirrorRole: "backup"}
+	l.do(kind.ClusterAttach, backup)
+	l.do(kind.ClusterAttach, kind.ClusterNode{Instance: cn.inst, Role: kind.ComputeNode, URL: url, Address: address(cn)})
+	cn.sql("IRISCLUSTER", "create table p (id int, shard)")
+	cn.sql("IRISCLUSTER", "insert into p values (1)")
+	failover(t, l, one, two)
+	for _, m := range []member{cn, two} {
+		if got := m.sql("IRISCLUSTER", "select count(*) from p"); got != "1" {
+			t.Errorf("after the failover %s counts %s rows", m.inst.Name, got)
+		}
+	}
+	// A backup comes and goes with its primary.
+	backup.Data = true
+	if look := l.satisfied(kind.ClusterDetach, backup); !look.Satisfied {
+		t.Errorf("a backup may leave alone: %+v", look)
 	}
 }
 
