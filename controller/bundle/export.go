@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"icm/internal/hint"
 )
@@ -60,18 +61,22 @@ func (f File) mode() os.FileMode {
 	return 0o644
 }
 
-// matching are the files whose path, or base name, matches.
+// matching are the files whose path, or base name, or one of whose directories
+// matches.
 func (b *Bundle) matching(pattern string) ([]File, error) {
 	if pattern == "" {
 		return b.Manifest.Files, nil
 	}
+	if _, err := path.Match(pattern, ""); err != nil {
+		return nil, fmt.Errorf("%q is no pattern", pattern)
+	}
 	var out []File
 	for _, f := range b.Manifest.Files {
-		whole, err := path.Match(pattern, f.Path)
-		if err != nil {
-			return nil, fmt.Errorf("%q is no pattern", pattern)
+		names := []string{path.Base(f.Path)}
+		for p := f.Path; p != "."; p = path.Dir(p) {
+			names = append(names, p)
 		}
-		if base, _ := path.Match(pattern, path.Base(f.Path)); whole || base {
+		if slices.ContainsFunc(names, func(name string) bool { ok, _ := path.Match(pattern, name); return ok }) {
 			out = append(out, f)
 		}
 	}

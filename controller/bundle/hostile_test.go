@@ -275,6 +275,31 @@ func TestAnExportWritesOverNothingUnlessForced(t *testing.T) {
 	}
 }
 
+func TestAnExportTakesFilesByPathNameOrDirectory(t *testing.T) {
+	public, key := pair(t)
+	b := opened(t, build(t, key, contents(noise(1, 1000))), public, nil)
+	for pattern, want := range map[string]string{
+		"bin":         "bin/linux-amd64/icm",
+		"bin/*":       "bin/linux-amd64/icm",
+		"icm":         "bin/linux-amd64/icm",
+		"docs":        "docs/a.md docs/empty",
+		"docs/a*":     "docs/a.md",
+		"*/*/icm":     "bin/linux-amd64/icm",
+		"[":           "",
+		"doc":         "",
+		"linux-amd64": "",
+	} {
+		files, err := b.matching(pattern)
+		var got []string
+		for _, f := range files {
+			got = append(got, f.Path)
+		}
+		if strings.Join(got, " ") != want || (err != nil) != (want == "") {
+			t.Errorf("%q matches %v, %v", pattern, got, err)
+		}
+	}
+}
+
 func FuzzManifest(f *testing.F) {
 	f.Add(manifestOf(func(*Manifest) {}))
 	f.Add([]byte(`{"format": 1}`))

@@ -212,6 +212,14 @@ func (m *Manifest) chunks() []Chunk {
 	return out
 }
 
+// Size is that of all files, in bytes.
+func (m *Manifest) Size() (sum int64) {
+	for _, f := range m.Files {
+		sum += f.Size
+	}
+	return sum
+}
+
 // Find returns a file by its path, or the only one of a kind with that base name.
 func (m *Manifest) Find(kind, name string) (File, bool) {
 	for _, f := range m.Files {

@@ -71,7 +71,7 @@ func (o *bundleOptions) register(fs *flag.FlagSet) {
 	fs.BoolVar(&o.noPassword, "noPassword", false, "for keygen: do not encrypt the private key")
 	fs.StringVar(&o.pubkey, "pubkey", "", "for verify, ls, load, export: the public `key` to check with, a file or the key itself, instead of those pinned")
 	fs.StringVar(&o.to, "to", "", "for export: `directory` for the files")
-	fs.StringVar(&o.only, "only", "", "for export: only files whose path or name matches this `pattern`, such as 'kits/*'")
+	fs.StringVar(&o.only, "only", "", "for export: only files whose path, name or directory matches this `pattern`, such as kits or 'IRIS-*'")
 	fs.StringVar(&o.unpin, "unpin", "", "for pin: the `id` of a key that is trusted no more")
 	fs.BoolVar(&o.force, "force", false, "for export and build: write over files that exist")
 	fs.Var(&o.json, "json", "for ls and verify: write the answer as JSON to response.json, or with -json=- to standard output")

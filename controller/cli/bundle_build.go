@@ -58,7 +58,10 @@ func (o *bundleOptions) build(ctx context.Context, env *Env, _ []string) (err er
 	if options.Key, err = o.private(ctx, env); err != nil {
 		return err
 	}
+	var end func()
+	options.Moved, end = o.progress(env, o.out, "Reading", 0)
 	built, err := writeBundle(ctx, out, options)
+	end()
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,10 @@ func (o *bundleOptions) verify(ctx context.Context, env *Env, args []string) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	if err := b.Check(ctx, nil); err != nil {
+	moved, end := o.progress(env, args[0], "Verifying", b.Manifest.Size())
+	err = b.Check(ctx, moved)
+	end()
+	if err != nil {
 		return err
 	}
 	if !o.json.quiet() {
@@ -105,15 +108,21 @@ func (o *bundleOptions) load(ctx context.Context, env *Env, args []string) (err 
 		return err
 	}
 	var in io.Reader = env.In
+	var size int64
 	if args[0] != "-" {
 		f, err := os.Open(absolute(env, args[0]))
 		if err != nil {
 			return err
 		}
 		defer f.Close()
+		if st, err := f.Stat(); err == nil {
+			size = st.Size()
+		}
 		in = f
 	}
-	b, err := o.open(env).Load(ctx, in, keys, o.allowOlder, nil)
+	moved, end := o.progress(env, args[0], "Loading", size)
+	b, err := o.open(env).Load(ctx, in, keys, o.allowOlder, moved)
+	end()
 	if err != nil {
 		return err
 	}

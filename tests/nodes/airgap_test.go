@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -134,6 +135,7 @@ func TestMainJobFromABundleWithoutANetwork(t *testing.T) {
 		p.typeAll(s.t, typed(s.t, "The next version, as a delta"))
 		s.running(version1, dm, am)
 		says(s.t, s.must("sql", "-role", "AM", "-command", "SELECT Name FROM Patients"), "^Ada$")
+		says(s.t, s.shell("cd new/bin/linux-"+runtime.GOARCH+"; sha256sum -c providers.sha256; ./icm version").out, "^icm-provider-lab: OK$", "^icm ")
 		full, delta := s.size("acme.icmb"), s.size("acme-2.icmb")
 		if delta > full/3 {
 			s.t.Errorf("the delta has %d bytes, the bundle %d", delta, full)
