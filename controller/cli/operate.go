@@ -34,7 +34,7 @@ var uninstallCommand = command{
 var upgradeCommand = command{
 	name:    "upgrade",
 	summary: "replace the version of the instances, one node after the other",
-	help: `Brings the kit of KitURL to all nodes first, then stops, upgrades, starts and checks one node after the other, application and web servers before data servers. In a mirror asyncs and the backup go first; then the primary hands over, is upgraded last, and takes its place back. A node on which this fails gets its old version back, and nothing further is touched.
+	help: `Brings the kit of KitURL to all nodes first, then stops, upgrades, starts and checks one node after the other, application and web servers before data servers. In a mirror asyncs and the backup go first; then the primary hands over and is upgraded last. A node on which this fails gets its old version back, and nothing further is touched.
 Give the new kit in the files, or with -kitURL; arbiters and web servers have their kits in their own entries. icm plan upgrade names the procedure, and where there is no way back.`,
 	setup: operation(deploy.VerbUpgrade, func(fs *flag.FlagSet, job *jobOptions) { job.upgradeOptions(fs) }),
 }
@@ -65,7 +65,7 @@ func (o *jobOptions) upgradeOptions(fs *flag.FlagSet) {
 	fs.StringVar(&u.Canary, "canary", "", "application or web server, a whole `name`, that is upgraded before all others")
 	fs.BoolVar(&u.Changes, "changes", false, "the application is recompiled or changed on the new version: stop where that is to be done, until icm resume")
 	fs.BoolVar(&u.Downtime, "downtime", false, "stop everything, upgrade everything at once, start everything")
-	fs.BoolVar(&u.NoFailBack, "noFailBack", false, "leave each mirror's primary where it is after the upgrade")
+	fs.BoolVar(&u.FailBack, "failBack", false, "make each mirror's first primary the primary again, with a second failover")
 	fs.BoolVar(&u.Pause, "pause", false, "stop before every stage, until icm resume")
 }
 

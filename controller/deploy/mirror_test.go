@@ -130,7 +130,7 @@ func toNewKit(s *sim.Site) {
 	s.Write("definitions.json", mirrored(newAgent))
 }
 
-func TestAMirrorIsUpgradedWithOneFailoverThereAndOneBack(t *testing.T) {
+func TestAMirrorIsUpgradedWithOneFailover(t *testing.T) {
 	s := installedMirror(t)
 	toNewKit(s)
 	p := planOf(t, s, deploy.VerbUpgrade)
@@ -144,7 +144,7 @@ func TestAMirrorIsUpgradedWithOneFailoverThereAndOneBack(t *testing.T) {
 	}
 	holds(t, why, "2024.1", "cannot take over")
 	operate(t, s, deploy.VerbUpgrade)
-	places(t, s, "Primary", "Backup", "Connected")
+	places(t, s, "Backup", "Primary", "Connected")
 	for _, m := range s.Machines() {
 		if m.Name != ar && m.Name != ws && m.Version() != "2024.1.0.267.2" {
 			t.Errorf("%s has %s", m.Name, m.Version())
@@ -157,15 +157,15 @@ func TestAMirrorIsUpgradedWithOneFailoverThereAndOneBack(t *testing.T) {
 	}
 }
 
-func TestWithoutFailBackThePrimaryStaysWhereItIs(t *testing.T) {
+func TestWithFailBackTheFirstPrimaryIsThePrimaryAgain(t *testing.T) {
 	s := installedMirror(t)
 	toNewKit(s)
 	j := job(s, "upgrade")
-	j.Upgrade.NoFailBack = true
+	j.Upgrade.FailBack = true
 	if _, err := j.Operate(t.Context(), deploy.VerbUpgrade); err != nil {
 		t.Fatal(err)
 	}
-	places(t, s, "Backup", "Primary", "Connected")
+	places(t, s, "Primary", "Backup", "Connected")
 }
 
 func TestWhenTheBackupDoesNotTakeOverThePrimaryIsStartedAgain(t *testing.T) {
@@ -179,7 +179,7 @@ func TestWhenTheBackupDoesNotTakeOverThePrimaryIsStartedAgain(t *testing.T) {
 	}
 	s.Machine(dm2).CannotTakeOver(false)
 	operate(t, s, deploy.VerbUpgrade)
-	places(t, s, "Primary", "Backup", "Connected")
+	places(t, s, "Backup", "Primary", "Connected")
 }
 
 func TestAMemberThatFailsToUpgradeGetsItsOldVersionBackAndThePrimaryIsNotTouched(t *testing.T) {
@@ -323,7 +323,7 @@ func TestAnUpgradeForAChangedApplicationIsHeldUntilItIsResumed(t *testing.T) {
 	if _, err := job(s, "resume").Resume(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
-	places(t, s, "Primary", "Backup", "Connected")
+	places(t, s, "Backup", "Primary", "Connected")
 }
 
 func TestWithDowntimeEverythingIsUpgradedAtOnce(t *testing.T) {

@@ -39,8 +39,9 @@ type UpgradeOptions struct {
 	Changes bool
 	// Downtime stops everything, upgrades everything at once, and starts it.
 	Downtime bool
-	// NoFailBack leaves a mirror's primary where it is after the upgrade.
-	NoFailBack bool
+	// FailBack makes each mirror's first primary the primary again in the end,
+	// at the price of a second failover.
+	FailBack bool
 	// Pause holds the upgrade before every stage.
 	Pause bool
 }
@@ -149,7 +150,7 @@ func (p procedure) rolling(o UpgradeOptions) []section {
 			{name: "upgrade %s", who: both(failsOver, isPrimary), what: inOrder(exchange, restart, inPlace), hold: p.hold},
 		}},
 	}
-	if !o.NoFailBack {
+	if o.FailBack {
 		table = append(table, section{byMirror, []step{
 			{name: "failover back to the first primary, of %s", who: failsOver, what: failBack, together: true},
 			{name: "start %s again", who: both(failsOver, isSuccessor), what: startAgain},

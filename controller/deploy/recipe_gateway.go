@@ -17,14 +17,16 @@ func installGateway(_ cluster, m member) []draft {
 	return []draft{{key: keyInstall, kind: kind.GatewayInstall, summary: "Install Web Gateway " + m.KitInfo.Version, args: gatewayKit(m)}}
 }
 
-// upgradeGateway replaces it; its servers are written anew where that is needed.
-func upgradeGateway(c cluster, m member) []draft {
-	tasks := []draft{{key: keyUpgrade, kind: kind.GatewayInstall, summary: "Upgrade to Web Gateway " + m.KitInfo.Version, args: gatewayKit(m)}}
-	bind := bindGateway(c, m)
-	for i := range bind {
-		bind[i].need, bind[i].with = ifWith, []string{keyUpgrade}
+// gatewayPage is a page that the gateway answers itself, to the node it is on.
+const gatewayPage = "/csp/bin/Systems/Module.cxw"
+
+// upgradeGateway replaces it and proves that it answers. Its servers stand in
+// CSP.ini, which the installer leaves alone.
+func upgradeGateway(_ cluster, m member) []draft {
+	return []draft{
+		{key: keyUpgrade, kind: kind.GatewayInstall, summary: "Upgrade to Web Gateway " + m.KitInfo.Version, args: gatewayKit(m)},
+		{key: "answers", kind: kind.GatewayCheck, summary: "Wait until the Web Gateway answers", args: kind.GatewayPage{Path: gatewayPage}, need: ifWith, with: []string{keyUpgrade}},
 	}
-	return append(tasks, bind...)
 }
 
 // bindGateway tells a gateway its servers, as section 4.2.7 of ICM's guide has
