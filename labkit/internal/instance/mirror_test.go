@@ -127,6 +127,9 @@ func TestAnAsyncHasWhatItsPrimaryAcknowledgedAndNeverLeads(t *testing.T) {
 	dr.database()
 	a.run("APP", `set ^x=1`)
 	dr.holds("^x", "1")
+	if got := dr.run("%SYS", `write $list($SYSTEM.Mirror.GetMemberStatus(),2)`); got != "Caught up" {
+		t.Errorf("with all records it says %q", got)
+	}
 	a.crash()
 	dr.becomes("Waiting")
 	a.start()

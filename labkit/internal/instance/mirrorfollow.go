@@ -221,7 +221,9 @@ func (m *mirror) pull(dirs map[string]string) talk {
 }
 
 func (m *mirror) receive(reply talk, dirs map[string]string) error {
+	behind := reply.Behind // when the primary answered
 	for name, recs := range reply.Records {
+		behind -= min(behind, uint64(len(recs)))
 		db := m.i.set.Mounted(dirs[name])
 		if db == nil {
 			return errGone // this instance is ending
@@ -244,7 +246,7 @@ func (m *mirror) receive(reply talk, dirs map[string]string) error {
 	m.conf.WasActive = reply.Active && m.conf.Type == failover
 	m.conf.NoFailover, m.conf.Arbitrated = reply.NoFailover, reply.Arbitrated
 	m.heir = reply.Bye && m.conf.WasActive && !reply.NoFailover
-	m.behind = reply.Behind
+	m.behind = behind
 	m.adoptType()
 	if fmt.Sprint(m.conf.Members, m.conf.Arbiter, m.conf.WasActive, m.conf.NoFailover, m.conf.Arbitrated) != old {
 		if err := m.save(); err != nil {
