@@ -33,7 +33,7 @@ func webRoute(t *testing.T, name string, server *instance.Machine) continuity.Ro
 
 func use(t *testing.T, o continuity.Options) *continuity.Client {
 	t.Helper()
-	o.Namespace, o.Pause = "APP", time.Millisecond
+	o.Namespace, o.Pause = "APP", 5*time.Millisecond
 	c, err := continuity.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
