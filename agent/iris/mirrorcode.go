@@ -46,16 +46,23 @@ const (
 // mirrorTLS makes the two TLS configurations that mirroring uses: as a client
 // and as a server that wants a certificate too.
 func mirrorTLS(dir string) string {
-	code := "set sc=1\n"
-	for _, c := range []struct {
-		name         string
-		server, peer int
-	}{{"%MirrorClient", 0, 1}, {"%MirrorServer", 1, 3}} {
-		code += fmt.Sprintf("kill new\nset new(\"CAFile\")=%s,new(\"CertificateFile\")=%s,new(\"PrivateKeyFile\")=%s,new(\"Type\")=%d,new(\"VerifyPeer\")=%d,new(\"Enabled\")=1\n",
-			quote(filepath.Join(dir, CAFile)), quote(filepath.Join(dir, CertificateFile)), quote(filepath.Join(dir, PrivateKeyFile)), c.server, c.peer) +
-			fmt.Sprintf("if +sc=1 set there=##class(Security.SSLConfigs).Exists(%[1]s)\nif +sc=1,'there set sc=##class(Security.SSLConfigs).Create(%[1]s,.new)\nif +sc=1,there set sc=##class(Security.SSLConfigs).Modify(%[1]s,.new)\n", quote(c.name))
-	}
-	return strings.TrimRight(code, "\n")
+	return "set sc=1\n" + sslConfig("%MirrorClient", dir, sslClient, 1) + "\n" + sslConfig("%MirrorServer", dir, sslServer, 3)
+}
+
+// Types of TLS configurations.
+const (
+	sslClient = 0
+	sslServer = 1
+)
+
+// sslConfig makes a TLS configuration, or gives one that is there these files.
+// verify is what it asks of the other side: 1 a certificate, if there is one;
+// 3 a good one.
+func sslConfig(name, dir string, kind, verify int) string {
+	file := func(name string) string { return quote(filepath.Join(dir, name)) }
+	return fmt.Sprintf("kill new\nset new(\"CAFile\")=%s,new(\"CertificateFile\")=%s,new(\"PrivateKeyFile\")=%s,new(\"Type\")=%d,new(\"VerifyPeer\")=%d,new(\"Enabled\")=1\n",
+		file(CAFile), file(CertificateFile), file(PrivateKeyFile), kind, verify) +
+		fmt.Sprintf("if +sc=1 set there=##class(Security.SSLConfigs).Exists(%[1]s)\nif +sc=1,'there set sc=##class(Security.SSLConfigs).Create(%[1]s,.new)\nif +sc=1,there set sc=##class(Security.SSLConfigs).Modify(%[1]s,.new)", quote(name))
 }
 
 // about is what a member says of itself when it creates or joins a mirror.

@@ -2,8 +2,16 @@ package tasks
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -230,6 +238,7 @@ func gatewayLife(t *testing.T) {
 	}
 	s.serves(a, b)
 	s.changesItsMind(b)
+	s.speaksTLS(a)
 	s.do(kind.GatewayRemove, s.install)
 	s.isGone(before)
 	s.staysWhenItWasThere(before)
@@ -302,6 +311,82 @@ func (s *site) changesItsMind(b member) {
 	}
 	s.undo(kind.GatewayConfigure, alone) // nothing was done
 	s.secrets["web"] = "canary-web-new"
+}
+
+// speaksTLS puts TLS between the gateway and a server, which is another one once
+// the gateway trusts another authority.
+func (s *site) speaksTLS(a member) {
+	t := s.t
+	t.Helper()
+	const dir = "/etc/icm-agent/tls-test"
+	s.newChange()
+	files := kind.TLS{Dir: dir, Owner: "irisowner", Group: "irisusr"}
+	s.secrets["ca"], s.secrets["cert"], s.secrets["key"] = certificates(t)
+	for name, f := range map[string]*kind.SecretFile{"ca": &files.CA, "cert": &files.Certificate, "key": &files.Key} {
+		*f = kind.SecretFile{Secret: name, SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(s.secrets[name])))}
+	}
+	s.do(kind.TLSInstall, files)
+	serve := kind.SuperServer{Instance: a.inst, Dir: dir}
+	s.do(kind.IRISTLS, serve)
+	s.undo(kind.IRISTLS, serve)
+	if look := s.satisfied(kind.IRISTLS, serve); look.Satisfied || look.Diffs[0].Before != "without TLS" {
+		t.Errorf("after the undo: %+v", look)
+	}
+	s.newChange()
+	s.do(kind.IRISTLS, serve)
+	s.do(kind.IRISUser, kind.User{Instance: a.inst, Name: "CSPSystem", PasswordSecret: "web", Mark: "3"})
+	secure := s.config(kind.GatewayPath{Path: "/tls", Servers: []string{"NODE-A"}})
+	secure.TLSDir, secure.Mark = dir, "3"
+	s.do(kind.GatewayConfigure, secure)
+	s.answers("/tls/user/whoami", "A")
+	other, _, _ := certificates(t)
+	if err := os.WriteFile(dir+"/CAFile.pem", []byte(other), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := apache("stop"); err != nil || !poll(t.Context(), 20*time.Millisecond, time.Minute, portFree) {
+		t.Fatal(err)
+	}
+	s.units.active[apacheService] = false
+	if err := s.d.Units.Start(t.Context(), apacheService); err != nil {
+		t.Fatal(err)
+	}
+	if page, err := webgateway.Page(t.Context(), 80, "/tls/user/whoami"); err == nil || !strings.Contains(err.Error(), "503") {
+		t.Errorf("a server of another authority answered: %q, %v", page, err)
+	}
+}
+
+// certificates makes an authority and a certificate of it.
+func certificates(t *testing.T) (ca, cert, key string) {
+	t.Helper()
+	block := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+	template := func(name string, authority bool) *x509.Certificate {
+		return &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
+			IsCA: authority, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	}
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ownKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority, leaf := template("authority", true), template("node", false)
+	caDER, err := x509.CreateCertificate(rand.Reader, authority, authority, &caKey.PublicKey, caKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, authority, &ownKey.PublicKey, caKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(ownKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return block("CERTIFICATE", caDER), block("CERTIFICATE", leafDER), block("PRIVATE KEY", keyDER)
 }
 
 // staysWhenItWasThere: of a gateway that came otherwise only what icm wrote is

@@ -74,6 +74,7 @@ func Kinds(d Deps) map[string]engine.Kind {
 		kind.ClusterInitialize: clusterInitialize(d),
 		kind.ClusterAttach:     clusterAttach(d),
 		kind.ClusterDetach:     clusterDetach(d),
+		kind.IRISTLS:           irisTLS(d),
 		kind.IRISUser:          irisUser(d),
 		kind.GatewayInstall:    gatewayInstall(d),
 		kind.GatewayConfigure:  gatewayConfigure(d),

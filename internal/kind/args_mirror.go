@@ -33,6 +33,14 @@ type TLS struct {
 	Key         SecretFile `json:"key"`
 }
 
+// SuperServer is the argument of iris.tls: the superserver of the instance takes
+// connections over TLS too, with the files of tls.install in Dir. Those without
+// TLS it goes on to take.
+type SuperServer struct {
+	Instance Instance `json:"instance"`
+	Dir      string   `json:"dir"`
+}
+
 // Mirror is what every task says of the mirror that its instance is in.
 type Mirror struct {
 	Instance Instance `json:"instance"`

@@ -74,6 +74,7 @@ const (
 	ClusterAttach     = "cluster.attach"
 	ClusterDetach     = "cluster.detach"
 	IRISUser          = "iris.user"
+	IRISTLS           = "iris.tls"
 	GatewayInstall    = "gateway.install"
 	GatewayConfigure  = "gateway.configure"
 	GatewayCheck      = "gateway.check"
@@ -128,6 +129,7 @@ var Table = map[string]Info{
 	ClusterInitialize: {Reversibility: Compensable, Why: "the cluster's namespaces stay; they are empty", Doing: "Initializing cluster", Done: "initialized cluster"},
 	ClusterAttach:     {Reversibility: Compensable, Why: "detaches it again", Doing: "Attaching node", Done: "attached node"},
 	ClusterDetach:     {Reversibility: OneWay, Why: "the node's part of the sharded data leaves the cluster"},
+	IRISTLS:           {Reversibility: Compensable, Why: "the superserver is as it was; its TLS configuration stays"},
 	IRISUser:          {Reversibility: Compensable, Why: "the password stays as it was set"},
 	GatewayInstall:    {Reversibility: Compensable, Why: "uninstalls it, unless an older one was there", Doing: "Installing Web Gateway", Done: "installed Web Gateway"},
 	GatewayConfigure:  {Reversibility: Reversible, Doing: "Configuring Web Gateway", Done: "configured Web Gateway"},
