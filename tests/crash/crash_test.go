@@ -42,6 +42,11 @@ func newLab(t *testing.T) *lab {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: nodes have namespaces and file systems of their own")
 	}
+	for _, program := range []string{"/usr/sbin/sshd", "mkfs.ext4", "ip"} { // nodes are copies of this machine
+		if _, err := exec.LookPath(program); err != nil {
+			t.Fatalf("needs %s: make deps installs it", program)
+		}
+	}
 	sweep(t)
 	work, err := os.MkdirTemp("/dev/shm", fmt.Sprintf("icm-crash-%d-", os.Getpid()))
 	if err != nil {
