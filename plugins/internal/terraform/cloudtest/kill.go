@@ -74,14 +74,19 @@ func (s *Site) killAt(objects int, plugin bool) {
 	for len(s.Objects()) < objects {
 		select {
 		case err := <-ended:
-			s.Fatalf("provision ended before the cloud had %d objects: %v\n%s", objects, err, &said)
+			if err != nil {
+				s.Fatalf("provision failed before the cloud had %d objects: %v\n%s", objects, err, &said)
+			}
+			return // this machine is faster than our eyes
 		case <-tick.C:
 		case <-ctx.Done():
 			s.Fatal(ctx.Err())
 		}
 	}
 	if plugin {
-		s.Must(cmd.Process.Kill())
+		if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			s.Fatal(err)
+		}
 	} else {
 		for _, pid := range childrenOf(cmd.Process.Pid) {
 			_ = syscall.Kill(pid, syscall.SIGTERM) // it may have ended by itself
