@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"icm/labkit/continuity"
 )
 
 // mirrored is a deployment around a failover pair whose special nodes have kits
@@ -46,7 +48,7 @@ func (s *site) mirror(want map[string]string) {
 	}
 }
 
-func TestAMirroredClusterIsInstalledAndTakenDown(t *testing.T) {
+func TestAMirroredClusterIsInstalledUpgradedAndTakenDown(t *testing.T) {
 	t.Parallel()
 	m := mirrored{`[
   {"Role": "DM", "Count": "2"},
@@ -76,6 +78,16 @@ func TestAMirroredClusterIsInstalledAndTakenDown(t *testing.T) {
 	s.step("the web server answers for the application servers", func(s *site) {
 		_, text := s.page(ws, "/acme/whoami")
 		says(s.t, text, "node ("+am3+"|"+am4+") ")
+	})
+	s.stage("upgrade keeps the service up", func(s *site) {
+		m.brings(s, "2023.1.1")
+		says(s.t, s.must("plan", "upgrade"), "^procedure: maintenance, the release stays the same$", "point of no return: failover of "+dm1+", "+dm2+": once a member of version 2023.1.1")
+		done := s.use("DB", continuity.Budget{Restarts: 1, Failovers: 1})
+		s.must("upgrade", "-canary", am4)
+		done(s)
+		s.running(version1, dm1, dm2, am3, am4)
+		s.mirror(map[string]string{dm1: "BACKUP", dm2: "PRIMARY"})
+		says(s.t, s.must("plan", "install"), "^Nothing to do: install would change nothing.$")
 	})
 	s.stage("uninstall takes all of it off", func(s *site) {
 		s.must("uninstall", "-force")
