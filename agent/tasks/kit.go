@@ -127,7 +127,7 @@ func (d Deps) doFetch(ctx context.Context, t *engine.Task) error {
 		return err
 	}
 	if d.upToDate(k, a) {
-		return nil
+		return d.dropBrought(k, a)
 	}
 	if err := begin(t); err != nil {
 		return err

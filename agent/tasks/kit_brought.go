@@ -24,6 +24,14 @@ func brought(address string) bool { return strings.HasPrefix(address, kind.FromC
 
 func (d Deps) incoming(k kitname.Kit) string { return filepath.Join(d.Home, "incoming", k.Name) }
 
+// dropBrought deletes what arrived and is not needed: it has been taken.
+func (d Deps) dropBrought(k kitname.Kit, a kind.Kit) error {
+	if !brought(a.URL) {
+		return nil
+	}
+	return removeFiles(d.incoming(k))
+}
+
 // takeBrought puts what arrived in its place and proves that it is whole. What
 // arrived is deleted last: killed before, this can be done again.
 func (d Deps) takeBrought(ctx context.Context, k kitname.Kit, a kind.Kit) error {
@@ -31,9 +39,6 @@ func (d Deps) takeBrought(ctx context.Context, k kitname.Kit, a kind.Kit) error 
 		return errors.New("cannot take the kit: the controller did not say its SHA-256")
 	}
 	from := d.incoming(k)
-	if d.upToDate(k, a) {
-		return removeFiles(from)
-	}
 	if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
 		return hint.New(errors.New("cannot take the kit: the controller has not brought it"), "run the command again: it is brought anew")
 	}
