@@ -48,6 +48,7 @@ func node(home string, mon *monitor.Monitor) server.Node {
 		Instances: instances.List,
 		Session:   instances.Session,
 		Health:    mon.Health,
+		Survey:    instances.Survey,
 		Looked:    mon.Settled,
 	}
 }

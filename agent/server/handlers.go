@@ -30,6 +30,9 @@ func (s *Server) handlers() map[string]wire.Handler {
 	if s.Node.Session != nil {
 		h[wire.MethodSession] = handle(s.Node.Session)
 	}
+	if s.Node.Survey != nil {
+		h[wire.MethodSurvey] = handle(s.Node.Survey)
+	}
 	if s.Node.Health != nil {
 		h[wire.MethodHealth] = handle(s.Node.Health)
 	}

@@ -24,6 +24,7 @@ type Node struct {
 	Check     func(ctx context.Context, req wire.CheckRequest) (wire.CheckReply, error)
 	Instances func(ctx context.Context) ([]wire.Instance, error)
 	Session   func(ctx context.Context, req wire.SessionRequest) (wire.SessionReply, error)
+	Survey    func(ctx context.Context, req wire.SurveyRequest) (wire.SurveyReply, error)
 	Health    func(ctx context.Context, req wire.HealthRequest) (wire.HealthReply, error)
 	// Looked is told of every look that the engine answered; nil tells nobody.
 	Looked func(tasks []wire.Task, looks []wire.Look)

@@ -15,6 +15,7 @@ type Units interface {
 	Read(name string) (text string, found bool, err error)
 	Write(ctx context.Context, name, text string) error
 	Remove(ctx context.Context, name string) error
+	Abandon(ctx context.Context, name string) error
 	Reload(ctx context.Context) error
 	Enable(ctx context.Context, name string) error
 	Disable(ctx context.Context, name string) error

@@ -45,6 +45,7 @@ func Kinds(d Deps) map[string]engine.Kind {
 		kind.IRISLicense:   irisLicense(d),
 		kind.IRISConfigure: irisConfigure(d),
 		kind.IRISUnit:      irisUnit(d),
+		kind.IRISRelease:   irisRelease(d),
 		kind.IRISStart:     irisStart(d),
 		kind.IRISStop:      irisStop(d),
 		kind.IRISHealth:    irisHealth(d),

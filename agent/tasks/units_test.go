@@ -64,6 +64,12 @@ func (u *fakeUnits) Remove(ctx context.Context, name string) error {
 	return u.note("remove", name)
 }
 
+func (u *fakeUnits) Abandon(_ context.Context, name string) error {
+	delete(u.files, name)
+	delete(u.enabled, name)
+	return u.note("abandon", name)
+}
+
 func (u *fakeUnits) Reload(context.Context) error { return u.note("reload", "") }
 
 func (u *fakeUnits) Enable(_ context.Context, name string) error {

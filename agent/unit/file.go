@@ -93,6 +93,21 @@ func (m *Manager) Remove(ctx context.Context, name string) error {
 	if !found {
 		return nil
 	}
+	return m.abandon(ctx, name)
+}
+
+// Abandon disables a unit of ours and deletes its file, and does not stop what
+// runs: it goes on, and systemd forgets it when it ends. A unit that is not
+// there is fine.
+func (m *Manager) Abandon(ctx context.Context, name string) error {
+	_, found, err := m.Read(name)
+	if err != nil || !found {
+		return err
+	}
+	return m.abandon(ctx, name)
+}
+
+func (m *Manager) abandon(ctx context.Context, name string) error {
 	if err := m.Disable(ctx, name); err != nil {
 		return err
 	}

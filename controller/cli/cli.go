@@ -32,7 +32,7 @@ func commands() []command {
 		psCommand, healthCommand, startCommand, stopCommand, sessionCommand, sqlCommand,
 		sshCommand, scpCommand,
 		bundleCommand,
-		operationsCommand, tasksCommand, holdCommand, resumeCommand, undoCommand, unlockCommand, recoverCommand, receiptCommand,
+		operationsCommand, tasksCommand, holdCommand, resumeCommand, undoCommand, unlockCommand, recoverCommand, adoptCommand, releaseCommand, receiptCommand,
 		keygenCommand,
 		versionCommand, completionCommand(), helpCommand(),
 	}

@@ -18,14 +18,7 @@ What nodes owed, the outputs of commands, and the order of plans whose nodes wer
 		var o common
 		var r deploy.RecoverOptions
 		o.register(fs)
-		fs.Func("nodes", "the nodes' addresses, `HOST[:PORT],…`; may be repeated", func(v string) error {
-			for node := range strings.SplitSeq(v, ",") {
-				if node = strings.TrimSpace(node); node != "" {
-					r.Nodes = append(r.Nodes, node)
-				}
-			}
-			return nil
-		})
+		nodesOption(fs, &r.Nodes)
 		fs.StringVar(&r.User, "user", "", "`name` to log in with (default: SSHUser of the defaults file)")
 		fs.StringVar(&r.KeyFile, "key", "", "private key `file` for SSH (default: SSHPrivateKey of the defaults file)")
 		return func(ctx context.Context, env *Env, _ []string) error {
@@ -40,4 +33,16 @@ What nodes owed, the outputs of commands, and the order of plans whose nodes wer
 			})
 		}
 	},
+}
+
+// nodesOption adds -nodes.
+func nodesOption(fs *flag.FlagSet, into *[]string) {
+	fs.Func("nodes", "the nodes' addresses, `HOST[:PORT],…`; may be repeated", func(v string) error {
+		for node := range strings.SplitSeq(v, ",") {
+			if node = strings.TrimSpace(node); node != "" {
+				*into = append(*into, node)
+			}
+		}
+		return nil
+	})
 }

@@ -125,7 +125,7 @@ func (j *Job) addNode(s *site, n topology.Node, inst state.Instance, public stri
 		return err
 	}
 	if n.Role == "DM" {
-		set.serves(len(s.topo.AppServers()))
+		set.serves(joining(s.topo))
 	}
 	s.settings[n.MachineName] = set
 	return nil

@@ -261,6 +261,7 @@ func (j *Job) plan(ctx context.Context, pr *prepared, verb Verb) (*Plan, error) 
 // planStages asks the nodes about a draft and makes the plan of what is not
 // yet so.
 func (j *Job) planStages(ctx context.Context, pr *prepared, verb Verb, drafts []draftStage) (*Plan, error) {
+	drafts = pr.site.leaveAlone(drafts)
 	seen, err := lookAll(ctx, pr.nodes, drafts, j.Parallel)
 	if err != nil {
 		return nil, fromAgent(err)

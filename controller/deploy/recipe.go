@@ -230,6 +230,12 @@ func releaseLogins(settings) []draft {
 	return []draft{{key: "restore", kind: kind.NodeRestore, summary: "Bring back logins as they were", args: kind.Restore{Kinds: []string{kind.SSHHarden}}}}
 }
 
+// releaseInstance takes back how icm logs in and its service, and leaves the
+// instance as it is.
+func releaseInstance(s settings) []draft {
+	return append([]draft{{key: keyUnit, kind: kind.IRISRelease, summary: "Remove icm's service of " + s.Instance.Name + ", which goes on running", args: s.Instance}}, releaseLogins(s)...)
+}
+
 // removeInstance takes an instance off a node. Data volumes stay.
 func removeInstance(s settings, dataToo bool) []draft {
 	tasks := []draft{

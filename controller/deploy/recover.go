@@ -105,8 +105,13 @@ func (j *Job) whereabouts(ctx context.Context, o RecoverOptions, scratch *state.
 	if len(o.Nodes) == 0 {
 		return j.providersNodes(ctx, in, common)
 	}
+	return addresses(o.Nodes, common)
+}
+
+// addresses reads nodes that were named, each "host" or "host:port".
+func addresses(nodes []string, common Address) ([]Address, error) {
 	var out []Address
-	for _, node := range o.Nodes {
+	for _, node := range nodes {
 		a := common
 		a.Machine, a.Host = node, node
 		if host, port, err := net.SplitHostPort(node); err == nil {
@@ -288,17 +293,26 @@ func (j *Job) rebuildFiles(members []survivor, dir, scratch *state.Dir, final st
 		n := j.recoveredInstance(m)
 		n.StateDir = filepath.Join(final, strings.TrimPrefix(sub, dir.Path))
 		all = append(all, n)
-		keys, err := scratch.HostKeys(m.at.Machine)
-		if err != nil {
+		if err := repin(scratch, m.at, dir, m.of.MachineName); err != nil {
 			return nil, err
-		}
-		for _, key := range keys {
-			if err := dir.Pin(m.of.MachineName, net.JoinHostPort(m.at.Host, strconv.Itoa(cmp.Or(m.at.Port, 22))), key); err != nil {
-				return nil, err
-			}
 		}
 	}
 	return all, nil
+}
+
+// repin takes over the host keys of a node that was reached under an address,
+// for the machine's name.
+func repin(from *state.Dir, at Address, to *state.Dir, machine string) error {
+	keys, err := from.HostKeys(at.Machine)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := to.Pin(machine, net.JoinHostPort(at.Host, strconv.Itoa(cmp.Or(at.Port, 22))), key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recoveredInstance is a node's entry: what it was told, and how it was reached

@@ -54,6 +54,7 @@ type settings struct {
 
 	superServerPort, webServerPort int // 0: the instance decides that is there, or the kit
 	has                            ports
+	adopted                        bool // see leftAlone
 	cpf                            map[string]string
 	licenseServers                 map[string]string
 	systemMode                     string
@@ -98,6 +99,9 @@ func settingsOf(f spec.Fields, n nodeFacts, needKit bool) (settings, error) {
 	if spec.RunsIRIS(n.role) {
 		s.volumes(f, n)
 		s.kernel(f)
+	}
+	if f.Bool("Adopted") {
+		s.asFound(f)
 	}
 	if n.licenseSHA != "" {
 		s.License = &kind.License{Instance: s.Instance, Secret: secretLicense, SHA256: n.licenseSHA}

@@ -69,10 +69,14 @@ var stopTable = []section{{whole, []step{
 }}}
 
 // releaseStages lets go of nodes that stay: all of icm where there is no
-// instance, only the logins where one goes on running.
-func releaseStages(empty, running []settings) []draftStage {
+// instance; where one goes on running the logins, and, for good, its service.
+func releaseStages(empty, running []settings, forGood bool) []draftStage {
+	instances := releaseLogins
+	if forGood {
+		instances = releaseInstance
+	}
 	return []draftStage{
 		onEach("release nodes", empty, wire.Hold, releaseNode),
-		onEach("release logins", running, wire.Hold, releaseLogins),
+		onEach("release instances", running, wire.Hold, instances),
 	}
 }

@@ -20,6 +20,7 @@ import (
 type UnprovisionOptions struct {
 	CleanUp bool // delete the state directory
 	Force   bool // go on although instances are installed, or nodes do not answer
+	running bool // instances are meant to go on running, see Release
 }
 
 // Unprovision destroys the nodes that were made, and lets go of those that
@@ -125,11 +126,11 @@ func (j *Job) letGo(ctx context.Context, dir *state.Dir, lock *state.Lock, o Unp
 	if err != nil {
 		return err
 	}
-	if len(instances) > 0 && !o.Force {
+	if len(instances) > 0 && !o.Force && !o.running {
 		where := slices.DeleteFunc(machineNames(all), func(name string) bool { return !instances[name] })
-		return refuse("IRIS is still installed on "+strings.Join(where, ", "), "icm uninstall first, or -force leaves it running without icm")
+		return refuse("IRIS is still installed on "+strings.Join(where, ", "), "icm uninstall first, or icm release lets it go on running without icm")
 	}
-	if err := j.releaseNodes(ctx, dir, nodes, instances, lock); err != nil {
+	if err := j.releaseNodes(ctx, dir, nodes, instances, lock, o); err != nil {
 		return err
 	}
 	left := letGoFile{path: j.Files.Instances, all: all}
@@ -148,7 +149,7 @@ func (j *Job) letGo(ctx context.Context, dir *state.Dir, lock *state.Lock, o Unp
 		j.World.Report.Report(Event{Kind: Finished, Subject: name, Preposition: "from", Text: "removed agent"})
 		return nil
 	})
-	if err == nil {
+	if err == nil && len(instances) < len(answered) {
 		j.say("The data on the volumes of these nodes stays; the volumes are not mounted any more.")
 	}
 	return err
@@ -171,7 +172,7 @@ func (f *letGoFile) drop(machine string) error {
 
 // releaseNodes takes mounts and settings back, by a plan like any other. Where
 // an instance is to go on running it needs them all; only logins are as before.
-func (j *Job) releaseNodes(ctx context.Context, dir *state.Dir, nodes map[string]Node, instances map[string]bool, lock *state.Lock) error {
+func (j *Job) releaseNodes(ctx context.Context, dir *state.Dir, nodes map[string]Node, instances map[string]bool, lock *state.Lock, o UnprovisionOptions) error {
 	all := *j
 	all.Select, all.Files.StateDir = onlyThese(nodes), dir.Path // others may be gone already
 	s, err := all.site(VerbProvision)
@@ -183,17 +184,31 @@ func (j *Job) releaseNodes(ctx context.Context, dir *state.Dir, nodes map[string
 		switch {
 		case nodes[n.MachineName] == nil:
 		case instances[n.MachineName]:
-			j.World.Report.Report(Event{Kind: Warned, Subject: n.MachineName, Text: "IRIS goes on running without icm: its volumes, accounts, settings and unit stay"})
+			if text := leaves(s.settings[n.MachineName], o.running); text != "" {
+				j.World.Report.Report(Event{Kind: Warned, Subject: n.MachineName, Text: text})
+			}
 			running = append(running, s.settings[n.MachineName])
 		default:
 			empty = append(empty, s.settings[n.MachineName])
 		}
 	}
 	pr := &prepared{site: s, nodes: nodes}
-	if pr.plan, err = all.planStages(ctx, pr, "unprovision", releaseStages(empty, running)); err != nil || pr.plan.Empty() {
+	if pr.plan, err = all.planStages(ctx, pr, "unprovision", releaseStages(empty, running, o.running)); err != nil || pr.plan.Empty() {
 		return err
 	}
 	return all.runPlan(ctx, pr, lock.Fence())
+}
+
+// leaves says what of icm's stays on a node whose instance goes on running, and
+// what its site has to take care of now.
+func leaves(s settings, released bool) string {
+	switch {
+	case !released:
+		return "IRIS goes on running without icm: its volumes, accounts, settings and unit stay"
+	case s.adopted:
+		return "" // icm set nothing there
+	}
+	return "IRIS goes on running without icm: its volumes, accounts and settings stay, and nothing starts or stops it with the machine until you give it a service"
 }
 
 // onlyThese selects the nodes that answer.

@@ -16,6 +16,8 @@ func generalFields() []Field {
 			Meaning: "Number of the entry's first node: with 3 its machine name ends in 0003."},
 		{Name: "Containerless", Type: Bool, Default: "false", Where: InDefaults,
 			Meaning: "Install IRIS from a kit on the nodes themselves; Docker is not installed."},
+		{Name: "Adopted", Type: Bool, Default: "false", Providers: []string{PreExisting},
+			Meaning: "IRIS was on the node before icm. icm leaves its accounts, directories, volumes, kernel settings, logins, service and data server as they are, and of iris.cpf everything that no field of the two files names. `icm adopt` writes it."},
 		{Name: "Mirror", Type: Bool, Default: "false",
 			Meaning: "Make mirrors: of the DM nodes, of each pair of DS nodes, and of the DATA nodes, as many at a time as `MirrorMap` has words."},
 		{Name: "MirrorMap", Type: EnumList, Values: []string{"primary", "backup", "async"}, Default: "primary,backup", Roles: []string{"DM", "DATA"}, Example: "primary,backup,async",

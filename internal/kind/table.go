@@ -42,6 +42,7 @@ const (
 	IRISLicense   = "iris.license"
 	IRISConfigure = "iris.configure"
 	IRISUnit      = "iris.unit"
+	IRISRelease   = "iris.release"
 	IRISStart     = "iris.start"
 	IRISStop      = "iris.stop"
 	IRISHealth    = "iris.health"
@@ -98,6 +99,7 @@ var Table = map[string]Info{
 	IRISLicense:   {Reversibility: Reversible},
 	IRISConfigure: {Reversibility: Compensable, Why: "iris.cpf is put back; passwords stay as they were set"},
 	IRISUnit:      {Reversibility: Reversible},
+	IRISRelease:   {Reversibility: Reversible},
 	IRISStart:     {Reversibility: Compensable, Why: "stops it again", Doing: "Starting InterSystems IRIS", Done: "started InterSystems IRIS"},
 	IRISStop:      {Reversibility: Compensable, Why: "starts it again", Doing: "Stopping InterSystems IRIS", Done: "stopped InterSystems IRIS"},
 	IRISHealth:    {Reversibility: Reversible},

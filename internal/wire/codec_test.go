@@ -55,6 +55,10 @@ func golden() map[string]any {
 		"abort_request": AbortRequest{Fence: fence, Change: "c1"}, "abort_reply": AbortReply{Status: StatusUndoing},
 		"remember_request": RememberRequest{Fence: fence, Membership: member}, "remember_reply": RememberReply{},
 		"release_request": ReleaseRequest{Fence: fence}, "release_reply": ReleaseReply{},
+		"survey_request": SurveyRequest{}, "survey_reply": SurveyReply{Instances: []Surveyed{{
+			Instance: inst, Owner: "o", OwnerGroup: "og", User: "u", Group: "g", Security: "Normal", Platform: "p",
+			Settings: map[string]string{"config.wijdir": "/w/"}, DataServers: []string{"h:1"}, Databases: map[string]string{"DB": "/d"},
+		}}},
 		"health_request":    HealthRequest{MaxAge: 5, Seen: true, Past: true},
 		"health_reply":      HealthReply{Now: at, At: at, Busy: "c1", Findings: []HealthFinding{ails}, Past: []HealthFinding{ails}},
 		"instances_request": InstancesRequest{}, "instances_reply": InstancesReply{Instances: []Instance{inst}},

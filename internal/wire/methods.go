@@ -32,6 +32,9 @@ const (
 	MethodSession = "session"
 	// MethodHealth asks what ails the node. HealthRequest → HealthReply.
 	MethodHealth = "health"
+	// MethodSurvey asks how the instances on the node were set up.
+	// SurveyRequest → SurveyReply.
+	MethodSurvey = "survey"
 	// MethodRemember hands over what the node is to keep of its deployment.
 	// RememberRequest → RememberReply.
 	MethodRemember = "remember"

@@ -152,7 +152,7 @@ func TestPreExistingMachinesAreSetUpUsedAndLetGo(t *testing.T) {
 	t.Run("machines are not let go while IRIS is installed", func(t *testing.T) {
 		s := s.in(t)
 		s.wantRefusal(s.confirmed("unprovision", "-stateDir", s.stateDir(), "-cleanUp"), 3,
-			"IRIS is still installed on "+dm+", "+am, "hint: icm uninstall first, or -force")
+			"IRIS is still installed on "+dm+", "+am, "hint: icm uninstall first, or icm release")
 		s.running("2023.1.0.235.1", dm, am)
 	})
 
