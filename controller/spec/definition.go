@@ -54,9 +54,9 @@ func (l *loader) required(s *Spec) {
 }
 
 // needsDevice says which nodes must have their devices named: PreExisting
-// ones, because nobody else can know them.
+// ones, because nobody else can know them. Adopted ones have their volumes.
 func (l *loader) needsDevice(d Definition) bool {
-	return l.provider == PreExisting && RunsIRIS(d.Role) && !d.Fields.Bool("Nonroot")
+	return l.provider == PreExisting && RunsIRIS(d.Role) && !d.Fields.Bool("Nonroot") && !d.Fields.Bool("Adopted")
 }
 
 func (l *loader) needsDockerDevice(d Definition) bool {

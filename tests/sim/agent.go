@@ -50,7 +50,7 @@ func (a *Agent) Start() error {
 	ctx, stop := context.WithCancel(context.Background())
 	srv := server.Server{
 		Build: "sim", Engine: eng, Log: log, Group: os.Getgid(),
-		Node: server.Node{Facts: a.Machine.facts, Check: a.Machine.check, Instances: a.Machine.instances, Session: a.Machine.session, Health: a.Machine.health},
+		Node: server.Node{Facts: a.Machine.facts, Check: a.Machine.check, Instances: a.Machine.instances, Session: a.Machine.session, Health: a.Machine.health, Survey: a.Machine.survey},
 	}
 	ended := make(chan error, 1)
 	go func() {

@@ -36,6 +36,7 @@ type Machine struct {
 	ails     []wire.HealthFinding
 	clock    time.Duration // how far its clock is off
 	asked    []wire.HealthRequest
+	byHand   []wire.Surveyed
 }
 
 // NewMachine makes a bare machine.
