@@ -71,7 +71,7 @@ func TestIRISThatWasInstalledByHandIsAdoptedAndLetGo(t *testing.T) {
 	lab := bareNodes(t, 2)
 	one, two := lab.machine("VM", 1), lab.machine("VM", 2)
 	at := map[string]string{one: lab.addressInLab(one), two: lab.addressInLab(two)}
-	lab.byHand(one, "IRIS-2023.1.0", "/opt/ward", `[Journal]\nCurrentDirectory=/srv/ward/journal/\n[config]\nMaxServerConn=4\n[Actions]\nCreateDatabase:Name=BEDS,Directory=/srv/ward/beds/\nCreateNamespace:Name=BEDS,Globals=BEDS\nModifyService:Name=%%Service_ECP,Enabled=1\n`)
+	lab.byHand(one, "IRIS-2023.1.0", "/opt/ward", `[Journal]\nCurrentDirectory=/srv/ward/journal/\n[Actions]\nCreateDatabase:Name=BEDS,Directory=/srv/ward/beds/\nCreateNamespace:Name=BEDS,Globals=BEDS\nModifyService:Name=%Service_ECP,Enabled=1\n`)
 	lab.byHand(two, "IRIS-2023.1.0", "/opt/ward", `[ECPServers]\nWARDDATA=`+at[one]+`,1972,0\n`)
 	before := map[string]string{one: lab.everything(one, "/opt/ward"), two: lab.everything(two, "/opt/ward")}
 
@@ -111,7 +111,7 @@ func TestIRISThatWasInstalledByHandIsAdoptedAndLetGo(t *testing.T) {
 		says(s.t, s.must("plan", "install"), "^Nothing to do")
 		says(s.t, s.must("plan", "provision"), "^Nothing to do")
 		for _, m := range []string{dm, am} {
-			equal(s.t, "the instance of "+m, s.ps()[m]["Instance"], "WARD")
+			equal(s.t, "the instance of "+m, s.ps()[m]["ISCInstance"], "WARD")
 		}
 		s.running("2023.1.0.235.1", dm, am)
 	})
