@@ -62,7 +62,7 @@ func (s *site) byHand(machine, prefix, dir, settings string) {
 func (s *site) everything(machine, dir string) string {
 	s.t.Helper()
 	return s.bare(machine) + "\n" + s.inside(machine, `pgrep -o irisdb
-		find /home /srv /usr `+dir+` -xdev ! -path '*/mgr/*' ! -path '/srv/ward/journal/*' ! -path '/srv/ward/db/*' -printf '%p %y %m %U:%G %s %l\n' 2>/dev/null | sort
+		find /home /srv /usr/bin /usr/sbin /usr/lib/systemd `+dir+` -xdev ! -path '*/mgr/*' ! -path '/srv/ward/journal/*' ! -path '/srv/ward/db/*' -printf '%p %y %m %U:%G %s %l\n' 2>/dev/null | sort
 		systemctl is-active ward.service; crontab -l 2>/dev/null; findmnt -rno TARGET,SOURCE,OPTIONS | sort; sysctl -n vm.swappiness vm.nr_hugepages`)
 }
 
@@ -122,7 +122,8 @@ func TestIRISThatWasInstalledByHandIsAdoptedAndLetGo(t *testing.T) {
 	s.step("they are looked after like others", func(s *site) {
 		r := s.icm("health")
 		equal(s.t, "health: "+r.out+r.err, r.status, 0)
-		says(s.t, s.must("sql", "-role", "DM", "-command", "SELECT 42"), "^42$")
+		s.write("iron", ironPassword)
+		says(s.t, s.must("sql", "-role", "DM", "-iscPasswordFile", "iron", "-command", "SELECT 42"), "^42$")
 		says(s.t, s.must("install"), "^Nothing to do")
 	})
 	s.step("a field that the operator sets counts", func(s *site) {
