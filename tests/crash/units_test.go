@@ -199,6 +199,13 @@ func (u units) Remove(ctx context.Context, name string) error {
 	if err := u.Stop(ctx, name); err != nil || !found {
 		return err
 	}
+	return u.Abandon(ctx, name)
+}
+
+func (u units) Abandon(ctx context.Context, name string) error {
+	if _, found, err := u.Read(name); err != nil || !found {
+		return err
+	}
 	if err := u.Disable(ctx, name); err != nil {
 		return err
 	}
