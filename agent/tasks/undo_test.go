@@ -15,6 +15,8 @@ import (
 
 	"icm/agent/engine"
 	"icm/agent/engine/enginetest"
+	"icm/agent/iris"
+	"icm/agent/unit"
 	"icm/internal/kind"
 	"icm/internal/wire"
 )
@@ -39,7 +41,7 @@ func bareNode() map[string]string {
 }
 
 func undoCases() []undoCase {
-	cases := slices.Concat(sshCases(), kernelCases(), tlsCases(), agentCases(), gatewayCases())
+	cases := slices.Concat(sshCases(), kernelCases(), tlsCases(), agentCases(), gatewayCases(), releaseCases())
 	account := kind.Account{Owner: "irisowner", OwnerUID: 51773, OwnerGroup: "irisowner", User: "irisusr", Group: "irisusr"}
 	for node, passwd := range map[string]string{
 		"bare": plainAccounts, "uid taken": plainAccounts + "x:x:51773:0::/:/bin/sh\n", "owner there": plainAccounts + "irisowner:x:99:0::/home/o:/bin/zsh\n",
@@ -99,6 +101,15 @@ func kernelCases() []undoCase {
 			return d, u, args
 		}},
 	}
+}
+
+func releaseCases() []undoCase {
+	return []undoCase{{kind.IRISRelease, "a service of icm's", func(t *testing.T) (Deps, *fakeUnits, any) {
+		d, u := rootDir(t, nil)
+		name := iris.UnitName("IRIS")
+		u.files[name], u.enabled[name], u.active[name] = unit.Marker+"[Service]\n", true, true
+		return d, u, kind.Instance{Name: "IRIS"}
+	}}}
 }
 
 func tlsCases() []undoCase {
