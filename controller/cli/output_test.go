@@ -179,7 +179,7 @@ Stage 2 of 3: upgrade ACME-DM-TEST-0001
       iris.snapshot: (none) -> done
     iris.upgrade   Upgrade IRIS from 2023.1.0.235.1 to 2024.1.0.267.2 (reversible)
       iris.upgrade: (none) -> done
-    iris.configure Keep the configuration of IRIS (reversible)
+    iris.configure Keep the configuration of IRIS (compensable)
     iris.start     Start IRIS (compensable)
     iris.health    Wait until IRIS is ready (reversible)
     iris.verify    Read the version back (reversible)
