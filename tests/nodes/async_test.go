@@ -47,9 +47,9 @@ func TestAMirrorWithADisasterRecoveryAsync(t *testing.T) {
 	})
 	s.step("a cut link between two members shows, and is mended by itself", func(s *site) {
 		s.cutLink(backup, dr, true)
-		s.becomes(dr, "mirroring: Member Type = Disaster Recovery; Status = Waiting")
+		s.becomes(dr, "Member Type = Disaster Recovery; Status = Waiting")
 		s.cutLink(backup, dr, false)
-		s.becomes(dr, "mirroring: Member Type = Disaster Recovery; Status = Connected")
+		s.becomes(dr, "Member Type = Disaster Recovery; Status = Connected")
 	})
 	s.step("uninstall takes it off", func(s *site) {
 		s.must("uninstall", "-force")
