@@ -79,7 +79,9 @@ func (s nodeState) addUnits(u *fakeUnits) {
 	}
 }
 
-func (s nodeState) addMounts(t *testing.T) {
+// addMounts adds what is mounted below root: tests of other packages mount and
+// unmount on this machine at the same time.
+func (s nodeState) addMounts(t *testing.T, root string) {
 	t.Helper()
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -87,6 +89,9 @@ func (s nodeState) addMounts(t *testing.T) {
 	}
 	for line := range strings.Lines(string(data)) {
 		f := strings.Fields(line)
+		if !strings.HasPrefix(f[4], root) {
+			continue
+		}
 		s["mount "+f[4]] = strings.Join(f[3:], " ")
 	}
 }
@@ -97,7 +102,7 @@ func dirNode(t *testing.T, d Deps, u *fakeUnits) nodeState {
 	s := nodeState{}
 	s.addTree(t, d.Root, func(below string) string { return d.Root + below })
 	s.addUnits(u)
-	s.addMounts(t)
+	s.addMounts(t, d.Root)
 	return s
 }
 
@@ -111,7 +116,7 @@ func scratchNode(t *testing.T, u *fakeUnits) nodeState {
 		s.addTree(t, dir, func(below string) string { return dir + below })
 	}
 	s.addUnits(u)
-	s.addMounts(t)
+	s.addMounts(t, "/")
 	return s
 }
 
