@@ -84,7 +84,7 @@ func checkURL(u *url.URL) error {
 			return fmt.Errorf("a file address needs three slashes and the whole path: file:///%s", strings.TrimPrefix(u.Host+u.Path+u.Opaque, "/"))
 		}
 	default:
-		return fmt.Errorf("the address of the kit must begin with http://, https://, file:///, local: or bundle:")
+		return fmt.Errorf("the address of the kit must begin with http://, https://, file:///, local: or bundle: as in http://host/kit.tar.gz")
 	}
 	if u.User != nil {
 		return fmt.Errorf("the address of the kit must not hold a user or password")
