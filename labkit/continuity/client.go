@@ -43,7 +43,8 @@ type Client struct {
 
 type acknowledgment struct{ value, route string }
 
-// Start begins to use the service, every part of which must answer.
+// Start begins to use the service, every part of which must answer. When it
+// returns, every route was written through once.
 func Start(ctx context.Context, o Options) (*Client, error) {
 	if o.Pause == 0 {
 		o.Pause = 50 * time.Millisecond
@@ -65,6 +66,10 @@ func Start(ctx context.Context, o Options) (*Client, error) {
 		if _, err := c.once(ctx, r, Who); err != nil {
 			return nil, fmt.Errorf("cannot use %s: %w", r.Name(), err)
 		}
+	}
+	// What serves at the beginning has to be known before anything is replaced.
+	for _, r := range o.Routes {
+		c.write(r, fmt.Sprintf("%s-%06d", r.Name(), 0))
 	}
 	for _, r := range o.Routes {
 		c.users.Go(func() { c.use(r) })

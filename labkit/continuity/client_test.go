@@ -166,6 +166,21 @@ func TestARecordThatComesBackWasLost(t *testing.T) {
 	}
 }
 
+// What is replaced at once, before a user has come back, is known all the same.
+func TestARestartRightAtTheBeginningExplainsWhatFails(t *testing.T) {
+	t.Parallel()
+	c, err := Start(t.Context(), Options{Routes: []Route{fake{newService(), "R"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(c.stop)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known := c.changes.subjects["one/IRIS"]; known == nil || known.value != "start 1" {
+		t.Errorf("after the start it knows %v", known)
+	}
+}
+
 func TestFailuresThatSayTheSameAreToldOnce(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
