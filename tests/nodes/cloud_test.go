@@ -112,7 +112,7 @@ func TestCloudFromProvisionToUnprovision(t *testing.T) {
 	if known := c.read(filepath.Join(filepath.Base(c.stateDir()), "known_hosts")); !strings.Contains(known, now) {
 		t.Errorf("the host key of %s is not pinned:\n%s", dm, known)
 	}
-	equal(t, "the file systems of "+dm, c.inCloud(dm, "ls /dev/disk/by-label | wc -l"), "4")
+	equal(t, "the file systems of "+dm, c.inCloud(dm, "grep -c ' /irissys/' /proc/mounts"), "4")
 	if said, err := exec.Command("grep", "-r", "nvme-Amazon_Elastic_Block_Store_vol", filepath.Join(c.stateDir(), "operations")).CombinedOutput(); err != nil {
 		t.Errorf("no volume was found by its identity: %v: %s", err, said)
 	}
