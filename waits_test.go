@@ -28,6 +28,7 @@ var endless = map[string]string{
 	"agent/monitor/monitor.go Run":        "is no wait: it watches the node as long as the agent lives",
 	"controller/cli/watch.go watch":       "is no wait: it shows what there is until somebody has seen enough",
 	"agent/kitfile/fetch.go follow":       "is no wait: it tells how far a download is, whose command has the deadline",
+	"internal/swarm/tend.go tend":         "is no wait: it looks after links as long as a transfer is open",
 	"agent/unit/job.go await":             "systemd ends every job; its callers bound the ctx",
 }
 
