@@ -138,7 +138,7 @@ func (s *site) left(machine string) string {
 		systemctl list-unit-files --no-pager --no-legend | grep -v irissys-
 		sysctl vm.swappiness vm.nr_hugepages
 		cat /sys/kernel/mm/transparent_hugepage/enabled
-		ps -e -o user:20=,comm= | grep -v -e ' ps$' -e ' sh$' -e ' sort$' -e sshd -e systemd -e '(sd-pam)'
+		ps -e -o user:20=,comm= | grep -v -e ' ps$' -e ' grep$' -e ' sh$' -e ' sort$' -e sshd -e systemd -e '(sd-pam)'
 		ls -A /dev/shm /run/user
 	} 2>/dev/null | sort -u`)
 }
