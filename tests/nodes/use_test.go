@@ -4,6 +4,7 @@ package nodes
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -120,23 +121,17 @@ func (s *site) cutLink(a, b string, cut bool) {
 // becomes waits until `iris list` of a node says something.
 func (s *site) becomes(machine, says string) {
 	s.t.Helper()
-	var have string
-	for deadline := time.Now().Add(settled); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
-		if have = s.inside(machine, "iris list"); strings.Contains(have, says) {
-			return
-		}
-	}
-	s.t.Fatalf("iris list of %s never says %q:\n%s", machine, says, have)
+	eventually(s.t, fmt.Sprintf("iris list of %s says %q", machine, says), settled, func() (bool, string) {
+		have := s.inside(machine, "iris list")
+		return strings.Contains(have, says), have
+	})
 }
 
 // copyHas waits until the copy of a member holds a row.
 func (s *site) copyHas(machine, text string) {
 	s.t.Helper()
-	var have string
-	for deadline := time.Now().Add(settled); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
-		if have = s.must("sql", "-machine", machine, "-command", "SELECT * FROM Patients"); strings.Contains(have, text) {
-			return
-		}
-	}
-	s.t.Fatalf("%s never has %q:\n%s", machine, text, have)
+	eventually(s.t, fmt.Sprintf("%s has %q", machine, text), settled, func() (bool, string) {
+		have := s.must("sql", "-machine", machine, "-command", "SELECT * FROM Patients")
+		return strings.Contains(have, text), have
+	})
 }
